@@ -1,0 +1,4 @@
+//! A Kubernetes webhook token authenticator: a bearer token in, a verdict out.
+
+pub mod clock;
+pub mod token;
