@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Installs and builds the real components that `cargo test --test real -- --ignored` runs against: etcd, kube-apiserver,
+# kubectl, oidc-provider and glewlwyd. For Debian 12, as root, with Node.js >= 20 and Go >= 1.26 present. No prompts,
+# nothing is started, and running it again costs a second.
+#
+# Everything that is not a Debian package goes to a folder outside the work tree, so that a fresh clone finds it:
+# $COUNTERSIGN_TEST_CACHE, by default ~/.cache/countersign-tests. The tests read where things are from its file `env`.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${COUNTERSIGN_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/countersign-tests}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+
+# One set-up at a time: two concurrent runs would build everything twice.
+exec 9>"$cache/.lock"
+flock 9
+
+missing=()
+say() { printf '%s\n' "setup: $*" >&2; }
+lack() {
+    missing+=("$1")
+    say "CANNOT HAVE $1"
+}
+
+# keyed PREFIX FILE...: PREFIX-<hash of what the files hold>, so that a change of any of them makes a new name.
+keyed() {
+    local prefix=$1
+    shift
+    printf '%s-%s' "$prefix" "$(cd "$here" && sha256sum "$@" | sha256sum | cut -c1-12)"
+}
+
+debian_packages() {
+    local wanted=(ca-certificates etcd-server glewlwyd dbconfig-no-thanks sqlite3 rnbyc) absent=() policy=/usr/sbin/policy-rc.d package
+    for package in "${wanted[@]}"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || absent+=("$package")
+    done
+    if ((${#absent[@]} == 0)); then return; fi
+    say "installing ${absent[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    # Left to itself the package writes a configuration for a database server, and fails when there is none.
+    debconf-set-selections <<<'glewlwyd glewlwyd/config_type select No configuration' || return
+    # 101 is "action forbidden": installing a package must not start its service.
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    apt-get update -qq || return
+    apt-get install -y -qq --no-install-recommends "${absent[@]}" >&2
+}
+
+# go_command NAME: builds kube/NAME into the cache unless this version is there, and prints its path.
+go_command() {
+    local name=$1 version target
+    version=$(sed -n 's/^[[:space:]]*k8s.io\/kubernetes \(v[0-9.]*\)$/\1/p' "$here/kube/go.mod")
+    target=$cache/$(keyed "$name-$version" kube/go.mod kube/go.sum kube/build.sh kube/"$name"/*.go)
+    if [[ ! -x $target ]]; then
+        say "building $name $version (kube-apiserver takes five to ten minutes the first time)"
+        rm -f "$cache/$name-v"*
+        "$here/kube/build.sh" "$target" "$name" >&2 || return
+    fi
+    printf '%s' "$target"
+}
+
+# Prints the folder of modules that oidc-provider/package-lock.json pins.
+node_modules() {
+    local target
+    target=$cache/$(keyed oidc-provider oidc-provider/package.json oidc-provider/package-lock.json)
+    if [[ ! -d $target ]]; then
+        say "installing oidc-provider"
+        rm -rf "$cache/oidc-provider-"*
+        mkdir "$target.partial"
+        cp "$here"/oidc-provider/{package.json,package-lock.json,.npmrc} "$target.partial" || return
+        npm ci --prefix "$target.partial" --ignore-scripts --no-audit --no-fund >&2 || return
+        mv "$target.partial" "$target"
+    fi
+    printf '%s' "$target/node_modules"
+}
+
+debian_packages || lack "the Debian packages (see the messages above)"
+etcd=$(command -v etcd) || lack "etcd (Debian package etcd-server)"
+glewlwyd=$(command -v glewlwyd) || lack "glewlwyd (Debian package glewlwyd)"
+rnbyc=$(command -v rnbyc) || lack "rnbyc (Debian package rnbyc)"
+sqlite3=$(command -v sqlite3) || lack "sqlite3 (Debian package sqlite3)"
+node=$(command -v node) || lack "node (Node.js 20 or newer)"
+modules=$(node_modules) || lack "oidc-provider (npm)"
+apiserver=$(go_command kube-apiserver) || lack "kube-apiserver (Go module proxy)"
+delegate=$(go_command delegate) || lack "the delegating client (Go module proxy)"
+kubectl=$(command -v kubectl || go_command kubectl) || lack "kubectl"
+
+cat >"$cache/env.partial" <<END
+ETCD=${etcd:-}
+GLEWLWYD=${glewlwyd:-}
+RNBYC=${rnbyc:-}
+SQLITE3=${sqlite3:-}
+NODE=${node:-}
+NODE_MODULES=${modules:-}
+KUBE_APISERVER=${apiserver:-}
+DELEGATE=${delegate:-}
+KUBECTL=${kubectl:-}
+END
+mv "$cache/env.partial" "$cache/env"
+
+if ((${#missing[@]} > 0)); then
+    say "INCOMPLETE: ${missing[*]}"
+    say "tests that need what is missing will fail, and say so"
+    exit 1
+fi
+say "ready"
+printf '%s\n' "$cache"
