@@ -1,0 +1,31 @@
+//! Kubeconfig files.
+
+use std::path::{Path, PathBuf};
+
+use super::pki::{Authority, Pair};
+use super::rig::Rig;
+
+/// Writes `<name>.kubeconfig`: where `server` is, who is trusted to be it, and the certificate to show there, if any.
+pub(crate) fn write(rig: &Rig, name: &str, server: &str, authority: &Authority, identity: Option<&Pair>) -> PathBuf {
+    let file = rig.folder().join(format!("{name}.kubeconfig"));
+    let authority = display(&authority.file);
+    let user = identity.map_or_else(
+        || "{}".to_owned(),
+        |pair| format!("{{client-certificate: {}, client-key: {}}}", display(&pair.certificate), display(&pair.key)),
+    );
+    let contents = format!(
+        "apiVersion: v1
+kind: Config
+current-context: it
+contexts: [{{name: it, context: {{cluster: it, user: it}}}}]
+clusters: [{{name: it, cluster: {{server: '{server}', certificate-authority: {authority}}}}}]
+users: [{{name: it, user: {user}}}]
+"
+    );
+    std::fs::write(&file, contents).unwrap();
+    file
+}
+
+fn display(path: &Path) -> String {
+    format!("'{}'", path.display())
+}

@@ -1,0 +1,88 @@
+//! Getting tokens from oidc-provider: machine tokens with any claims, and the ID tokens of users.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use serde_json::{Value, json};
+
+use super::http;
+
+/// The resource whose tokens the tests use unless they are about something else; it is the token's audience too.
+pub(crate) const RESOURCE: &str = "urn:api:es256";
+
+const CLIENT: (&str, &str) = ("svc", "not-a-secret-this-is-a-test");
+
+/// A client of the provider.
+#[derive(Clone)]
+pub(crate) struct Tokens {
+    issuer: String,
+    client: reqwest::Client,
+}
+
+impl Tokens {
+    pub(crate) fn new(issuer: &str, client: reqwest::Client) -> Self {
+        Self { issuer: issuer.to_owned(), client }
+    }
+
+    /// A token for `user`, in the group `dev`, that is fine in every way.
+    pub(crate) async fn of(&self, user: &str) -> String {
+        self.with(RESOURCE, json!({"sub": user, "groups": ["dev"]})).await
+    }
+
+    /// A token for a resource, signed as that resource's name says, with `claims` laid over the provider's own.
+    pub(crate) async fn with(&self, resource: &str, claims: Value) -> String {
+        let body = http::form(&[
+            ("grant_type", "client_credentials"),
+            ("resource", resource),
+            ("payload", &claims.to_string()),
+        ]);
+        let request = self.client.post(format!("{}/token", self.issuer)).basic_auth(CLIENT.0, Some(CLIENT.1));
+        token(request, body, "access_token").await
+    }
+
+    /// The ID token of a user who logs in: the code flow with PKCE, as the client `kubectl`.
+    pub(crate) async fn id_token(&self, user: &str) -> String {
+        const REDIRECT: &str = "http://127.0.0.1:1/callback";
+        let verifier = "a-verifier-of-at-least-forty-three-characters";
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+        let query = http::form(&[
+            ("client_id", "kubectl"),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT),
+            ("scope", "openid email groups"),
+            ("code_challenge", &BASE64_URL_SAFE_NO_PAD.encode(digest)),
+            ("code_challenge_method", "S256"),
+            ("login_hint", user),
+        ]);
+        let mut url = url::Url::parse(&format!("{}/auth?{query}", self.issuer)).unwrap();
+        let mut cookies = BTreeMap::new();
+        while !url.as_str().starts_with(REDIRECT) {
+            let jar: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let answer = self.client.get(url.clone()).header(COOKIE, jar.join("; ")).send().await.unwrap();
+            for cookie in answer.headers().get_all(SET_COOKIE) {
+                let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+                let (name, value) = pair.split_once('=').unwrap();
+                cookies.insert(name.to_owned(), value.to_owned());
+            }
+            let next = answer.headers().get(LOCATION).unwrap_or_else(|| panic!("{url}: {}", answer.status()));
+            url = url.join(next.to_str().unwrap()).unwrap();
+        }
+        let (_, code) = url.query_pairs().find(|(name, _)| name == "code").unwrap();
+        let body = http::form(&[
+            ("grant_type", "authorization_code"),
+            ("client_id", "kubectl"),
+            ("redirect_uri", REDIRECT),
+            ("code", &code),
+            ("code_verifier", verifier),
+        ]);
+        token(self.client.post(format!("{}/token", self.issuer)), body, "id_token").await
+    }
+}
+
+async fn token(request: reqwest::RequestBuilder, body: String, name: &str) -> String {
+    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer[name].as_str().unwrap_or_else(|| panic!("no {name} in {answer}")).to_owned()
+}
