@@ -1,8 +1,10 @@
 //! Certificates and configuration change on disk while people work.
 
+use serde_json::json;
+
 use crate::support::{
     ApiServer, Countersign, Issuer, Kubectl, Load, OidcProvider, Reviewer, Reviews, Rig, SOON, Settings, Tokens,
-    eventually,
+    Verdict, eventually,
 };
 
 #[tokio::test]
@@ -70,6 +72,28 @@ async fn changed_configuration_takes_effect_without_a_failed_call_and_a_broken_o
     })
     .await;
     people.stop().await;
+    reviews.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs tests/real/setup.sh"]
+async fn changed_service_configuration_takes_effect_without_a_failed_call() {
+    let rig = Rig::new();
+    let provider = OidcProvider::start(&rig).await;
+    let settings = Settings { issuers: vec![provider.issuer()], ..Settings::default() };
+    let countersign = Countersign::start(&rig, &settings).await;
+    let token = provider.tokens.with("urn:api:rs256", json!({"sub": "alice"})).await;
+    countersign.reviewer.accepts(&token).await.unwrap();
+    let mut reviews = reviews(&countersign.reviewer, &provider.tokens);
+    reviews.goes_on(10, SOON).await;
+
+    countersign.edit_configuration("keys: {", "signingAlgorithms: [ES256]\n  keys: {");
+    eventually("RS256 is taken off the list", SOON, async || match countersign.reviewer.verdict(&token).await {
+        Verdict::Refused => Ok(()),
+        verdict => Err(format!("{verdict:?}")),
+    })
+    .await;
+    reviews.goes_on(50, SOON).await;
     reviews.stop().await;
 }
 

@@ -61,14 +61,22 @@ async fn replicas_restarted_one_after_the_other_go_unnoticed_by_kubectl() {
         let (kubectl, tokens) = (kubectl.clone(), tokens.clone());
         async move { kubectl.whoami(&tokens.of(&format!("user-{number}")).await).await.map(drop) }
     });
+    // Denser than kubectl can be: there is always a review in flight.
+    let (reviewer, tokens) = (service.reviewer(&rig), provider.tokens.clone());
+    let mut reviews = Load::start(4, move |number| {
+        let (reviewer, tokens) = (reviewer.clone(), tokens.clone());
+        async move { reviewer.accepts(&tokens.of(&format!("reviewed-{number}")).await).await }
+    });
     load.goes_on(3, SOON).await;
     for replica in &mut replicas {
         replica.signal("TERM");
         assert!(replica.ended(SOON).await.success());
         load.goes_on(3, SOON).await;
+        reviews.goes_on(20, SOON).await;
         replica.relaunch().await;
         replica.ready().await;
     }
     load.goes_on(3, SOON).await;
     load.stop().await;
+    reviews.stop().await;
 }

@@ -50,9 +50,20 @@ impl ApiServer {
         .await;
 
         let kubectl = Kubectl::new(rig, &url, &admin_pair);
-        kubectl.admin(&["create", "clusterrolebinding", "dev", "--clusterrole=view", "--group=dev"]).await;
+        let_developers_read(&kubectl).await;
         Self { kubectl, _api_server: api_server, _etcd: etcd }
     }
+}
+
+/// The group `dev` may read namespaces, and nothing else. The API server learns of it a moment after it is written.
+async fn let_developers_read(kubectl: &Kubectl) {
+    kubectl.admin(&["create", "clusterrole", "dev", "--verb=get,list", "--resource=namespaces"]).await;
+    kubectl.admin(&["create", "clusterrolebinding", "dev", "--clusterrole=dev", "--group=dev"]).await;
+    eventually("developers may read", SOON, async || {
+        let may = ["auth", "can-i", "list", "namespaces", "--as=anybody", "--as-group=dev"];
+        kubectl.try_admin(&may).await.map(drop)
+    })
+    .await;
 }
 
 fn start_etcd(rig: &Rig) -> (Process, String) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::pki::Pair;
+use super::files::{MountedSecret, replace};
 use super::process::Process;
 use super::reviewer::Reviewer;
 use super::rig::{Rig, free_port};
@@ -40,7 +40,9 @@ pub(crate) struct Countersign {
     port: u16,
     admin: String,
     folder: PathBuf,
+    configuration: PathBuf,
     authentication: PathBuf,
+    tls: MountedSecret,
     plain: reqwest::Client,
     process: Process,
 }
@@ -59,19 +61,23 @@ impl Countersign {
         let url = format!("https://127.0.0.1:{port}");
         let authentication = rig.folder().join(format!("{name}-authentication.yaml"));
         std::fs::write(&authentication, authentication_configuration(&settings.issuers)).unwrap();
-        let pair = rig.servers.server(name);
+        let (certificate, key) = rig.servers.server_pem(name);
+        let files = [("tls.crt", certificate.as_str()), ("tls.key", &key)];
+        let tls = MountedSecret::new(rig.folder().join(format!("{name}-tls")), &files);
         let configuration = rig.folder().join(format!("{name}.yaml"));
-        std::fs::write(&configuration, service_configuration(rig, name, settings, port, admin_port, &pair)).unwrap();
+        std::fs::write(&configuration, service_configuration(rig, name, settings, port, admin_port)).unwrap();
 
         let mut countersign = Self {
             name: name.to_owned(),
             port,
             admin: format!("http://127.0.0.1:{admin_port}"),
             folder: rig.folder().to_owned(),
+            process: start_process(rig.folder(), name, &configuration),
+            configuration,
             authentication,
+            tls,
             reviewer: Reviewer::new(&url, http::client(&rig.servers, Some(&rig.caller))),
             plain: http::client(&rig.servers, None),
-            process: start_process(rig.folder(), name),
         };
         countersign.alive().await;
         countersign
@@ -79,7 +85,7 @@ impl Countersign {
 
     /// Starts the same replica again, with the same configuration, after it has ended.
     pub(crate) async fn relaunch(&mut self) {
-        self.process = start_process(&self.folder, &self.name);
+        self.process = start_process(&self.folder, &self.name, &self.configuration);
         self.alive().await;
     }
 
@@ -125,17 +131,26 @@ impl Countersign {
 
     /// Puts another AuthenticationConfiguration in the place of the one that is followed.
     pub(crate) fn replace_issuers(&self, issuers: &[Issuer]) {
-        super::pki::replace(&self.authentication, &authentication_configuration(issuers));
+        self.replace_authentication(&authentication_configuration(issuers));
     }
 
     /// Puts anything at all in the place of the AuthenticationConfiguration.
     pub(crate) fn replace_authentication(&self, contents: &str) {
-        super::pki::replace(&self.authentication, contents);
+        replace(&self.authentication, contents);
     }
 
-    /// Issues a new serving certificate into the files that are followed.
+    /// Puts another text in the place of one that occurs in the configuration file.
+    pub(crate) fn edit_configuration(&self, old: &str, new: &str) {
+        let before = std::fs::read_to_string(&self.configuration).unwrap();
+        let after = before.replace(old, new);
+        assert_ne!(before, after, "{old:?} is not in the configuration");
+        replace(&self.configuration, &after);
+    }
+
+    /// Puts a new serving certificate and key in the place of those that are followed.
     pub(crate) fn renew_certificate(&self, rig: &Rig) {
-        rig.servers.server(&self.name);
+        let (certificate, key) = rig.servers.server_pem(&self.name);
+        self.tls.update(&[("tls.crt", &certificate), ("tls.key", &key)]);
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -188,36 +203,27 @@ pub(crate) fn webhook(rig: &Rig, port: u16) -> PathBuf {
     kubeconfig::write(rig, "webhook", &url, &rig.servers, Some(&rig.caller))
 }
 
-fn start_process(folder: &Path, name: &str) -> Process {
+fn start_process(folder: &Path, name: &str, configuration: &Path) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.args(["serve", "--config"]).arg(folder.join(format!("{name}.yaml")));
+    command.args(["serve", "--config"]).arg(configuration);
     Process::start(name, folder, &command)
 }
 
-fn service_configuration(
-    rig: &Rig,
-    name: &str,
-    settings: &Settings,
-    port: u16,
-    admin_port: u16,
-    pair: &Pair,
-) -> String {
+fn service_configuration(rig: &Rig, name: &str, settings: &Settings, port: u16, admin_port: u16) -> String {
     let mut text = format!(
         "apiVersion: countersign.dev/v1alpha1
 kind: CountersignConfiguration
 server:
   address: 127.0.0.1:{port}
   tls:
-    certificateFile: {certificate}
-    privateKeyFile: {key}
+    certificateFile: {name}-tls/tls.crt
+    privateKeyFile: {name}-tls/tls.key
   callers:
     clientCertificateAuthorityFile: {callers}
 admin:
   address: 127.0.0.1:{admin_port}
 authenticationConfigurationFile: {name}-authentication.yaml
 ",
-        certificate = pair.certificate.display(),
-        key = pair.key.display(),
         callers = rig.callers.file.display(),
     );
     if !settings.issuers.is_empty() {

@@ -44,8 +44,13 @@ impl Kubectl {
 
     /// Runs kubectl as the cluster's administrator, who has a client certificate; it must succeed.
     pub(crate) async fn admin(&self, arguments: &[&str]) -> String {
-        let answer = run(self.command(&self.admin, arguments)).await;
+        let answer = self.try_admin(arguments).await;
         answer.unwrap_or_else(|error| panic!("kubectl {arguments:?} as the administrator: {error}"))
+    }
+
+    /// The same, when failing is an answer too.
+    pub(crate) async fn try_admin(&self, arguments: &[&str]) -> Result<String, String> {
+        run(self.command(&self.admin, arguments)).await
     }
 
     /// The administrator's kubeconfig file.

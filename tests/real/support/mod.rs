@@ -7,6 +7,7 @@ mod api_server;
 mod components;
 mod countersign;
 mod delegate;
+mod files;
 mod glewlwyd;
 mod http;
 pub(crate) mod kubeconfig;

@@ -40,38 +40,39 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// A certificate for a server on loopback, as `<name>.crt` and `<name>.key`; another call replaces it.
+    /// A new certificate for a server on loopback, as `<name>.crt` and `<name>.key`.
     pub(crate) fn server(&self, name: &str) -> Pair {
+        self.write(name, self.server_pem(name))
+    }
+
+    /// The same as two PEM texts, certificate and key.
+    pub(crate) fn server_pem(&self, name: &str) -> (String, String) {
         let mut params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.distinguished_name = named(name, None);
-        self.sign(name, params)
+        self.sign(&params)
     }
 
-    /// A certificate for a client, as `<name>.crt` and `<name>.key`.
+    /// A new certificate for a client, as `<name>.crt` and `<name>.key`.
     pub(crate) fn client(&self, name: &str, organization: Option<&str>) -> Pair {
         let mut params = CertificateParams::default();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.distinguished_name = named(name, organization);
-        self.sign(name, params)
+        self.write(name, self.sign(&params))
     }
 
-    fn sign(&self, name: &str, params: CertificateParams) -> Pair {
+    fn sign(&self, params: &CertificateParams) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn write(&self, name: &str, (certificate, key): (String, String)) -> Pair {
         let pair =
             Pair { certificate: self.folder.join(format!("{name}.crt")), key: self.folder.join(format!("{name}.key")) };
-        replace(&pair.certificate, &certificate.pem());
-        replace(&pair.key, &key.serialize_pem());
+        std::fs::write(&pair.certificate, certificate).unwrap();
+        std::fs::write(&pair.key, key).unwrap();
         pair
     }
-}
-
-/// Puts `contents` in the place of a file at one stroke: nobody ever reads half of it.
-pub(crate) fn replace(file: &Path, contents: &str) {
-    let partial = file.with_extension("partial");
-    std::fs::write(&partial, contents).unwrap();
-    std::fs::rename(&partial, file).unwrap();
 }
 
 fn named(common_name: &str, organization: Option<&str>) -> DistinguishedName {

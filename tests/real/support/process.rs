@@ -62,7 +62,7 @@ impl Drop for Process {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            let end = &lines[lines.len().saturating_sub(40)..];
+            let end = &lines[lines.len().saturating_sub(20)..];
             eprintln!("---- end of {}\n{}", self.log.display(), end.join("\n"));
         }
     }

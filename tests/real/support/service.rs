@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::http;
+use super::reviewer::Reviewer;
 use super::rig::Rig;
 
 /// A TCP forwarder in front of replicas.
@@ -37,6 +38,11 @@ impl Service {
             }
         });
         Self { port, _tasks: tasks }
+    }
+
+    /// Posts reviews to whichever replica it is forwarded to.
+    pub(crate) fn reviewer(&self, rig: &Rig) -> Reviewer {
+        Reviewer::new(&format!("https://127.0.0.1:{}", self.port), http::client(&rig.servers, Some(&rig.caller)))
     }
 
     pub(crate) fn port(&self) -> u16 {
