@@ -53,9 +53,9 @@ debian_packages() {
 go_command() {
     local name=$1 version target
     version=$(sed -n 's/^[[:space:]]*k8s.io\/kubernetes \(v[0-9.]*\)$/\1/p' "$here/kube/go.mod")
-    target=$cache/$(keyed "$name-$version" kube/go.mod kube/go.sum kube/build.sh kube/"$name"/*.go)
+    target=$cache/$(keyed "$name-$version" kube/go.mod kube/go.sum kube/build.sh "kube/$name/main.go")
     if [[ ! -x $target ]]; then
-        say "building $name $version (kube-apiserver takes five to ten minutes the first time)"
+        say "building $name $version (the first time kube-apiserver takes five to ten minutes of two cores)"
         rm -f "$cache/$name-v"*
         "$here/kube/build.sh" "$target" "$name" >&2 || return
     fi
@@ -102,7 +102,8 @@ END
 mv "$cache/env.partial" "$cache/env"
 
 if ((${#missing[@]} > 0)); then
-    say "INCOMPLETE: ${missing[*]}"
+    say "INCOMPLETE, without:"
+    printf '  %s\n' "${missing[@]}" >&2
     say "tests that need what is missing will fail, and say so"
     exit 1
 fi
