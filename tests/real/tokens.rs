@@ -72,6 +72,13 @@ async fn judges_tokens(reviews: Reviews) {
         assert!(refusal.contains("Unauthorized"), "{what}: {refusal}");
         assert_eq!(countersign.reviewer.verdict(token).await, Verdict::Refused, "{what}");
     }
+    // The API server remembers every one of these refusals, so nobody can make it ask over and over.
+    let asked = countersign.reviews().await;
+    for (what, token) in &kept_out {
+        kubectl.whoami(token).await.expect_err(what);
+    }
+    assert_eq!(countersign.reviews().await, asked);
+
     let log = countersign.log();
     for (what, token) in kept_out.iter().filter(|(what, _)| *what != "junk") {
         assert!(!log.contains(token), "the token {what} is in the log");

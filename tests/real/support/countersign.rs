@@ -109,13 +109,24 @@ impl Countersign {
         Ok((ready, answer.text().await.map_err(|error| format!("{error:?}"))?))
     }
 
-    /// The sum of all samples of a metric whose line contains every one of `labels`; 0 when there is none.
-    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    /// How many reviews it has decided, as it counts them.
+    pub(crate) async fn reviews(&self) -> u64 {
+        self.metric("countersign_reviews_total", "").await
+    }
+
+    /// How many changed files it has refused to take over.
+    pub(crate) async fn failed_reloads(&self) -> u64 {
+        self.metric("countersign_reloads_total", r#"result="failure""#).await
+    }
+
+    /// The sum of all samples of a counter that have `label`.
+    async fn metric(&self, name: &str, label: &str) -> u64 {
         let text = self.plain.get(format!("{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap();
-        text.lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
-            .filter(|line| labels.iter().all(|label| line.contains(label)))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        let samples =
+            text.lines().filter_map(|line| line.strip_prefix(name)).filter(|rest| rest.starts_with(['{', ' ']));
+        samples
+            .filter(|rest| rest.contains(label))
+            .map(|rest| rest.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
     }
 
