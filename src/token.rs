@@ -1,11 +1,14 @@
 //! A bearer token on its way through: never printed, bounded in size, wiped when it is dropped.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-/// A token as the API server received it. It has no `Display`, and `Debug` prints only its length.
-pub struct BearerToken(Zeroizing<String>);
+/// A token as the API server received it. It has no `Display`, and `Debug` prints only its length. Clones share the
+/// text, so that verifying in the background copies nothing; the last one wipes it.
+#[derive(Clone)]
+pub struct BearerToken(Arc<Zeroizing<String>>);
 
 impl BearerToken {
     /// The longest token that is looked at, in bytes. Providers stay far below it, and so do the header limits of
@@ -15,7 +18,7 @@ impl BearerToken {
     /// Takes the text over. Its size is judged where the token is judged, so that the refusal has a reason.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        Self(Arc::new(Zeroizing::new(text)))
     }
 
     /// The token's text. Keep it out of logs, errors, metrics and answers.

@@ -1,0 +1,277 @@
+//! The only wiring file: a configuration becomes issuers, a chain, listeners; a changed one takes their place.
+//!
+//! Everything that a reload can change is in one [`Front`], built in full before it is put in force. What a change leaves
+//! alone is taken over: key sources of unchanged issuers, and the cache when nothing that it rests on changed.
+
+pub mod reload;
+mod status;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::authn::cache::{self, Cache, Totals};
+use crate::authn::issuer::Issuer;
+use crate::authn::router::Router;
+use crate::authn::{Authn, IssuerName};
+use crate::clock::Clock;
+use crate::config::{self, Config, Loaded};
+use crate::events::Events;
+use crate::findings::Findings;
+use crate::http::{Front, Gateway};
+use crate::mapping::Mapping;
+use crate::metrics::Metrics;
+use crate::providers::{self, Kind, oidc};
+use crate::review::Reviewer;
+use crate::server::callers::{self, Callers};
+use crate::server::tls::{self, TlsError};
+use crate::server::{self, Limits, Stage};
+use crate::shutdown::{self, Drain, Signals};
+use crate::telemetry::Telemetry;
+
+use reload::Reloader;
+use status::Overview;
+
+/// Why the service cannot start, or a changed configuration cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address.
+    #[error("listening on {setting} {address}")]
+    Bind {
+        /// Which setting.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// The configuration has errors; all of them are in the findings.
+    #[error("the configuration has errors")]
+    Configuration(Findings),
+    /// An issuer.
+    #[error(transparent)]
+    Issuer(#[from] oidc::BuildError),
+    /// A metric.
+    #[error("registering metrics")]
+    Metrics(#[from] prometheus::Error),
+    /// No random bytes.
+    #[error("the system gives no random bytes")]
+    Random(#[from] aws_lc_rs::error::Unspecified),
+    /// The state directory.
+    #[error("stateDirectory {path}: create it, or make it writable for the service alone")]
+    StateDirectory {
+        /// Which folder.
+        path: std::path::PathBuf,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// What outlives a configuration.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<Telemetry>,
+    sources: Arc<oidc::KeySources>,
+    totals: Arc<Totals>,
+}
+
+/// A configuration as it is in force: what it said, and the parts that it became.
+pub(crate) struct InForce {
+    config: Config,
+    authn: Arc<Authn>,
+    issuers: Vec<Arc<Issuer>>,
+    callers: Arc<Callers>,
+}
+
+/// The running service.
+pub struct Running {
+    /// Where reviews are answered.
+    pub review_address: SocketAddr,
+    /// Where metrics and health are shown.
+    pub admin_address: SocketAddr,
+    drain: Drain,
+    stage: watch::Sender<Stage>,
+    reviews: JoinHandle<()>,
+    admin: JoinHandle<()>,
+    reloading: JoinHandle<()>,
+    reloader: Arc<Reloader>,
+}
+
+/// Starts the service that a loaded configuration describes.
+///
+/// # Errors
+///
+/// When the configuration has errors or something it needs is not to be had. Never because a provider is unreachable.
+pub async fn start(path: &Path, loaded: Loaded, clock: Arc<dyn Clock>, limits: Limits) -> Result<Running, StartError> {
+    let Loaded { config, findings, files } = loaded;
+    let Some(config) = config else { return Err(StartError::Configuration(findings)) };
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Metrics::new()?), Arc::clone(&clock)));
+    let shared =
+        Shared { clock: Arc::clone(&clock), telemetry: Arc::clone(&telemetry), sources: Arc::default(), totals: Arc::default() };
+    let drain = Drain { lame_duck: config.server.drain.lame_duck, timeout: config.server.drain.timeout };
+    let review_listener = listen("server.address", config.server.address).await?;
+    let admin_listener = listen("admin.address", config.admin.address).await?;
+    let addresses = (local(&review_listener, config.server.address), local(&admin_listener, config.admin.address));
+    let (front, in_force) = shared.assemble(config, None)?;
+    let limits = limits.within_open_files();
+    let events: Arc<dyn Events> = Arc::clone(&telemetry) as _;
+    let gateway = Arc::new(Gateway::new(front, limits, Arc::clone(&events)));
+    let reloader = Arc::new(Reloader::new(path, files, shared.clone(), in_force, Arc::clone(&gateway)));
+    let stage = watch::Sender::new(Stage::Serving);
+    let overview = Overview::new(shared, Arc::clone(&gateway), Arc::clone(&reloader), stage.subscribe());
+    Ok(Running {
+        review_address: addresses.0,
+        admin_address: addresses.1,
+        drain,
+        reviews: tokio::spawn(server::serve(review_listener, gateway, limits, events, stage.subscribe())),
+        admin: tokio::spawn(server::admin::serve(admin_listener, Arc::new(overview), stage.subscribe())),
+        reloading: tokio::spawn(Arc::clone(&reloader).follow()),
+        reloader,
+        stage,
+    })
+}
+
+impl Running {
+    /// Follows configuration changes; for tests and for SIGHUP.
+    #[must_use]
+    pub fn reloader(&self) -> &Arc<Reloader> {
+        &self.reloader
+    }
+
+    /// Serves until SIGTERM or SIGINT, then stops in order. Returns whether everything in flight was finished.
+    pub async fn until_signal(self, mut signals: Signals) -> bool {
+        signals.next().await;
+        tracing::info!("stopping");
+        self.stop(async move { signals.next().await }).await
+    }
+
+    /// Stops in order; at once when `hurry` resolves.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> bool {
+        let finished = shutdown::stop(&self.stage, self.reviews, self.drain, hurry).await;
+        self.reloading.abort();
+        let _ = self.admin.await;
+        finished
+    }
+}
+
+impl Shared {
+    /// Builds everything that a configuration describes, taking over from the one before what it leaves alone.
+    fn assemble(&self, config: Config, before: Option<&InForce>) -> Result<(Front, InForce), StartError> {
+        let callers = match before {
+            Some(before) if before.config.server.callers == config.server.callers => Arc::clone(&before.callers),
+            _ => Arc::new(Callers::new(&caller_settings(&config.server.callers), Arc::clone(&self.clock))?),
+        };
+        let material = &config.server.material;
+        let tls = tls::server_config(&material.certificate_chain, material.private_key.expose_secret(), callers.verifier())?;
+        let (authn, issuers) = match before {
+            Some(before) if is_same_judgement(&before.config, &config) => {
+                (Arc::clone(&before.authn), before.issuers.clone())
+            }
+            _ => self.authn(&config)?,
+        };
+        let reviewer = Arc::new(Reviewer::new(Arc::clone(&authn), config.server.refusal_reasons));
+        let front = Front { tls, callers: Arc::clone(&callers), reviewer };
+        Ok((front, InForce { config, authn, issuers, callers }))
+    }
+
+    /// The chain with an empty cache: an entry that was judged under another configuration cannot be met in it.
+    fn authn(&self, config: &Config) -> Result<(Arc<Authn>, Vec<Arc<Issuer>>), StartError> {
+        if let Some(path) = &config.state_directory {
+            make_private(path).map_err(|cause| StartError::StateDirectory { path: path.clone(), cause })?;
+        }
+        let issuers = self.issuers(config)?;
+        let limits = cache::Limits {
+            max_size: config.cache.max_size,
+            accept_ttl: config.cache.accept_ttl,
+            reject_ttl: config.cache.reject_ttl,
+        };
+        let router = Router::new(issuers.iter().cloned());
+        let cache = Cache::new(router, limits, Arc::clone(&self.clock), Arc::clone(&self.totals))?;
+        let audiences = config.server.api_audiences.clone();
+        let authn = Authn::new(cache, audiences, Arc::clone(&self.clock), Arc::clone(&self.telemetry) as _);
+        Ok((Arc::new(authn), issuers))
+    }
+
+    fn issuers(&self, config: &Config) -> Result<Vec<Arc<Issuer>>, StartError> {
+        let context = oidc::Context {
+            clock: Arc::clone(&self.clock),
+            events: Arc::clone(&self.telemetry) as _,
+            sources: Arc::clone(&self.sources),
+        };
+        config.issuers.iter().map(|issuer| Ok(build_issuer(issuer, config, &context)?)).collect()
+    }
+}
+
+/// One issuer of a configuration, its keys being fetched in the background.
+///
+/// # Errors
+///
+/// When its settings cannot work.
+pub fn build_issuer(
+    issuer: &config::Issuer,
+    config: &Config,
+    context: &oidc::Context,
+) -> Result<Arc<Issuer>, oidc::BuildError> {
+    let settings = oidc::Settings {
+        policy: oidc::Policy {
+            issuer: issuer.url.clone(),
+            audiences: issuer.audiences.clone(),
+            algorithms: issuer.signing_algorithms,
+            clock_skew: issuer.clock_skew,
+            profile: issuer.token_profile,
+        },
+        keys: oidc::KeySettings {
+            issuer: issuer.url.clone(),
+            discovery_url: issuer.discovery_url.clone(),
+            certificate_authority: issuer.certificate_authority.clone(),
+            refresh_interval: issuer.keys.refresh_interval,
+            max_staleness: issuer.keys.max_staleness,
+            state_directory: config.state_directory.clone(),
+        },
+    };
+    let verifier = providers::build(Kind::Oidc(settings), context)?;
+    let name = IssuerName::new(&issuer.url);
+    Ok(Arc::new(Issuer::new(name, verifier, Mapping::from(issuer), Arc::clone(&context.clock))))
+}
+
+/// Whether two configurations judge every token alike, so that the cache may go on.
+fn is_same_judgement(before: &Config, after: &Config) -> bool {
+    before.issuers == after.issuers
+        && before.cache == after.cache
+        && before.state_directory == after.state_directory
+        && before.server.api_audiences == after.server.api_audiences
+}
+
+fn caller_settings(callers: &config::Callers) -> callers::Settings<'_> {
+    callers::Settings {
+        authority: callers.client_ca.as_deref(),
+        allowed_names: &callers.allowed_names,
+        bearer_tokens: callers.bearer_tokens.iter().map(config::Secret::expose_secret).collect(),
+        anonymous: callers.anonymous,
+    }
+}
+
+async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Bind { setting, address, cause })
+}
+
+fn local(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(configured)
+}
+
+/// The state directory, made if it is not there, for the service alone.
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

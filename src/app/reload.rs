@@ -1,0 +1,141 @@
+//! Following the files: by content, so that Kubernetes' symlink swaps, editors and plain copies all count.
+//!
+//! A change is loaded, checked and built in full, then put in force in one step. A bad one changes nothing: it is reported
+//! once, and the running configuration stays until the files change again.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{InForce, Shared};
+use crate::config::{Config, FileStamp};
+use crate::http::Gateway;
+use crate::outbound::chain;
+
+/// How often the files are read. Secrets and config maps take a minute to arrive; a second more is nothing to them.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Keeps the configuration in force in step with its files.
+pub struct Reloader {
+    path: PathBuf,
+    shared: Shared,
+    gateway: Arc<Gateway>,
+    in_force: ArcSwap<InForce>,
+    seen: Mutex<Vec<FileStamp>>,
+    problem: ArcSwap<Option<String>>,
+}
+
+/// What a look at the files brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new configuration is in force.
+    Changed,
+    /// The changed files are not usable, for this reason; the running configuration stays.
+    Refused(String),
+    /// Nothing changed.
+    Same,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        path: &Path,
+        files: Vec<FileStamp>,
+        shared: Shared,
+        in_force: InForce,
+        gateway: Arc<Gateway>,
+    ) -> Self {
+        let now = shared.clock.now().seconds();
+        let metrics = shared.telemetry.metrics();
+        metrics.configured(&FileStamp::digest(&files), now);
+        metrics.certificate_expires(in_force.config.server.material.not_after.seconds());
+        Self {
+            path: path.to_owned(),
+            shared,
+            gateway,
+            in_force: ArcSwap::from_pointee(in_force),
+            seen: Mutex::new(files),
+            problem: ArcSwap::default(),
+        }
+    }
+
+    /// Looks at the files every two seconds and on SIGHUP, for ever.
+    pub(super) async fn follow(self: Arc<Self>) {
+        // Without a handler SIGHUP ends the process, as it does for programs that know no reload.
+        let mut hangup = signal(SignalKind::hangup()).ok();
+        loop {
+            let asked = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let _ = tokio::time::timeout(POLL, asked).await;
+            let this = Arc::clone(&self);
+            // Reading files blocks; a disk that hangs must not hold a worker.
+            let _ = tokio::task::spawn_blocking(move || this.look()).await;
+        }
+    }
+
+    /// Looks at the files now and puts a changed configuration in force.
+    pub fn look(&self) -> Outcome {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.iter().all(FileStamp::is_current) {
+            return Outcome::Same;
+        }
+        let loaded = Config::load(&self.path, self.shared.clock.now());
+        *seen = loaded.files;
+        let metrics = self.shared.telemetry.metrics();
+        let result = match loaded.config {
+            Some(config) => self.put_in_force(config),
+            None => Err(loaded.findings.to_string()),
+        };
+        match result {
+            Ok(()) => {
+                metrics.reloaded(Some((&FileStamp::digest(&seen), self.shared.clock.now().seconds())));
+                self.problem.store(Arc::new(None));
+                tracing::info!(file = %self.path.display(), "configuration reloaded");
+                Outcome::Changed
+            }
+            Err(problem) => {
+                metrics.reloaded(None);
+                tracing::error!(file = %self.path.display(), problem, "the changed configuration is not usable; the running one stays");
+                self.problem.store(Arc::new(Some(problem.clone())));
+                Outcome::Refused(problem)
+            }
+        }
+    }
+
+    /// Why the files are not what is in force, if so.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        Option::clone(&self.problem.load())
+    }
+
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    fn put_in_force(&self, config: Config) -> Result<(), String> {
+        let before = self.in_force.load_full();
+        let running = &before.config;
+        for (setting, same) in [
+            ("server.address", running.server.address == config.server.address),
+            ("admin.address", running.admin.address == config.admin.address),
+            ("server.drain", running.server.drain == config.server.drain),
+            ("log", running.log == config.log),
+        ] {
+            if !same {
+                return Err(format!("{setting} cannot change while running; put it back, or restart countersign"));
+            }
+        }
+        let expires = config.server.material.not_after.seconds();
+        let (front, in_force) = self.shared.assemble(config, Some(&before)).map_err(|error| chain(&error))?;
+        self.gateway.replace(front);
+        self.in_force.store(Arc::new(in_force));
+        self.shared.telemetry.metrics().certificate_expires(expires);
+        Ok(())
+    }
+}

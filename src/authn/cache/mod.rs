@@ -1,0 +1,259 @@
+//! Remembers verdicts, so that a burst of calls with one token costs one verification.
+//!
+//! What must hold: an entry never outlives the token's `exp`, the keys it rests on, or the configuration (the cache is
+//! made with it and dropped with it). "Cannot tell" is never remembered: an outage must not turn into a refusal.
+//! Refusals have a small cache of their own, so that junk pushes out nothing; those that cost no signature are not kept
+//! at all. The token itself is not kept: the key is its HMAC under a random key that lives as long as the cache.
+//!
+//! Every entry is judged again on each hit. moka's own expiry only frees memory, because it is lazy, and a fill that is
+//! under way can land after an invalidation; nothing here depends on either.
+//!
+//! Called by [`Authn`](super::Authn); on a miss, calls [`Router`](super::router::Router).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::hmac;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use moka::notification::RemovalCause;
+use moka::sync::Cache as Store;
+
+use super::single_flight::SingleFlight;
+use super::{Accepted, Authenticator, Cause, Deadline, Decision, Rejected, Unavailable};
+use crate::clock::{Clock, UnixTime};
+use crate::token::BearerToken;
+
+/// How large the cache may grow and how long it may remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of accepted entries, bookkeeping included.
+    pub max_size: u64,
+    /// How long a good token is remembered; its `exp` may end it sooner.
+    pub accept_ttl: Duration,
+    /// How long a refusal is remembered.
+    pub reject_ttl: Duration,
+}
+
+/// Refusals get this part of the size that accepted entries get: enough to absorb a client that repeats itself.
+const REFUSALS_SHARE: u64 = 8;
+
+/// What an entry costs beside its strings: moka's nodes, the key, the structures. Measured over a million entries.
+const ENTRY_OVERHEAD: u64 = 420;
+
+/// A wall clock that went back by more than this since a verdict makes it be judged again (security of `exp`).
+const CLOCK_STEP: Duration = Duration::from_secs(5);
+
+/// The longest that one verification may run, whoever waits for it. Longer than any wait within.
+const LOOKUP_BUDGET: Duration = Duration::from_secs(10);
+
+/// Running totals, shared by successive caches so that they never go back.
+#[derive(Debug, Default)]
+pub struct Totals {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    evictions: AtomicU64,
+}
+
+impl Totals {
+    /// Reviews answered from memory.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Reviews that had to ask further.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    /// Entries pushed out because the cache was full.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
+    }
+}
+
+/// The caching step in front of another authenticator.
+pub struct Cache<A> {
+    inner: Arc<A>,
+    memory: Arc<Memory>,
+    flights: SingleFlight<Digest, Decision>,
+}
+
+impl<A: Authenticator> Cache<A> {
+    /// An empty cache under a fresh random key.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no random bytes.
+    pub fn new(
+        inner: A,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        totals: Arc<Totals>,
+    ) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        let memory = Arc::new(Memory::new(limits, clock, totals)?);
+        Ok(Self { inner: Arc::new(inner), memory, flights: SingleFlight::new() })
+    }
+
+    /// The step behind the cache.
+    #[must_use]
+    pub fn inner(&self) -> &A {
+        &self.inner
+    }
+
+    /// Entries and bytes that are held now, as (accepted entries, refused entries, bytes).
+    #[must_use]
+    pub fn size(&self) -> (u64, u64, u64) {
+        let Memory { accepted, refused, .. } = &*self.memory;
+        (accepted.entry_count(), refused.entry_count(), accepted.weighted_size() + refused.weighted_size())
+    }
+
+    fn lookup(&self, token: BearerToken, digest: Digest) -> BoxFuture<'static, Decision> {
+        let (inner, memory) = (Arc::clone(&self.inner), Arc::clone(&self.memory));
+        async move {
+            let work = AssertUnwindSafe(inner.authenticate(&token, Deadline::within(LOOKUP_BUDGET)));
+            match work.catch_unwind().await {
+                Ok(decision) => {
+                    memory.remember(digest, &decision);
+                    decision
+                }
+                Err(_panic) => Decision::Unavailable(Unavailable { cause: Cause::Internal, issuer: None }),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl<A: Authenticator> Authenticator for Cache<A> {
+    async fn authenticate(&self, token: &BearerToken, deadline: Deadline) -> Decision {
+        let digest = self.memory.digest(token);
+        if let Some(decision) = self.memory.recall(&digest) {
+            self.memory.totals.hits.fetch_add(1, Ordering::Relaxed);
+            return decision;
+        }
+        self.memory.totals.misses.fetch_add(1, Ordering::Relaxed);
+        let flight = self.flights.join(digest, || self.lookup(token.clone(), digest));
+        deadline
+            .bound(flight)
+            .await
+            .unwrap_or(Decision::Unavailable(Unavailable { cause: Cause::Deadline, issuer: None }))
+    }
+}
+
+type Digest = [u8; 32];
+
+/// The two stores and the rule for what may come out of them.
+struct Memory {
+    key: hmac::Key,
+    accepted: Store<Digest, Entry<Arc<Accepted>>>,
+    refused: Store<Digest, Entry<Rejected>>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    totals: Arc<Totals>,
+}
+
+#[derive(Clone)]
+struct Entry<T> {
+    verdict: T,
+    judged_at: UnixTime,
+    good_until: Instant,
+}
+
+impl Memory {
+    fn new(
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        totals: Arc<Totals>,
+    ) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        let mut secret = zeroize::Zeroizing::new([0_u8; 32]);
+        aws_lc_rs::rand::fill(secret.as_mut_slice())?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice());
+        let counter = Arc::clone(&totals);
+        let accepted = Store::builder()
+            .max_capacity(limits.max_size)
+            .weigher(|_, entry: &Entry<Arc<Accepted>>| u32::try_from(entry.verdict.weight()).unwrap_or(u32::MAX))
+            .time_to_live(limits.accept_ttl)
+            .eviction_listener(move |_, _, cause| {
+                if cause == RemovalCause::Size {
+                    counter.evictions.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .build();
+        let refused = Store::builder()
+            .max_capacity(limits.max_size / REFUSALS_SHARE)
+            .weigher(|_, _: &Entry<Rejected>| u32::try_from(ENTRY_OVERHEAD).unwrap_or(u32::MAX))
+            .time_to_live(limits.reject_ttl)
+            .build();
+        Ok(Self { key, accepted, refused, limits, clock, totals })
+    }
+
+    fn digest(&self, token: &BearerToken) -> Digest {
+        let tag = hmac::sign(&self.key, token.expose_secret().as_bytes());
+        let mut digest = Digest::default();
+        digest.copy_from_slice(tag.as_ref());
+        digest
+    }
+
+    fn recall(&self, digest: &Digest) -> Option<Decision> {
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        if let Some(entry) = self.accepted.get(digest) {
+            let accepted = &entry.verdict;
+            if entry.is_current(now, monotonic) && now < accepted.not_after && accepted.standing.holds(monotonic) {
+                return Some(Decision::Accept(entry.verdict));
+            }
+        }
+        let entry = self.refused.get(digest)?;
+        let holds = entry.verdict.standing.as_ref().is_some_and(|standing| standing.holds(monotonic));
+        (entry.is_current(now, monotonic) && holds).then_some(Decision::Reject(entry.verdict))
+    }
+
+    fn remember(&self, digest: Digest, decision: &Decision) {
+        let (judged_at, monotonic) = (self.clock.now(), self.clock.monotonic());
+        match decision {
+            Decision::Accept(accepted) => {
+                let ttl = self.limits.accept_ttl.min(accepted.not_after.since(judged_at));
+                if !ttl.is_zero() {
+                    let good_until = monotonic + ttl;
+                    let entry = Entry { verdict: Arc::clone(accepted), judged_at, good_until };
+                    self.accepted.insert(digest, entry);
+                }
+            }
+            Decision::Reject(rejected) if rejected.standing.is_some() => {
+                let good_until = monotonic + self.limits.reject_ttl;
+                self.refused.insert(digest, Entry { verdict: rejected.clone(), judged_at, good_until });
+            }
+            Decision::NotMine | Decision::Reject(_) | Decision::Unavailable(_) => {}
+        }
+    }
+}
+
+impl<T> Entry<T> {
+    fn is_current(&self, now: UnixTime, monotonic: Instant) -> bool {
+        monotonic < self.good_until && now >= self.judged_at.saturating_sub(CLOCK_STEP)
+    }
+}
+
+impl Accepted {
+    /// About how many bytes an entry for this verdict takes.
+    fn weight(&self) -> u64 {
+        let list = |items: &[String]| -> usize {
+            items.iter().map(|item| item.capacity() + size_of::<String>()).sum()
+        };
+        let extra: usize =
+            self.user.extra.iter().map(|(key, values)| key.capacity() + 3 * size_of::<String>() + list(values)).sum();
+        let strings = self.user.username.capacity()
+            + self.user.uid.capacity()
+            + list(&self.user.groups)
+            + list(&self.audiences)
+            + extra;
+        ENTRY_OVERHEAD + u64::try_from(strings).unwrap_or(u64::MAX / 2)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! How long a review may take: one moment, set when the request arrived, handed down to whatever waits.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A moment after which nobody waits any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// A deadline this far from now.
+    #[must_use]
+    pub fn within(span: Duration) -> Self {
+        Self(Instant::now() + span)
+    }
+
+    /// The earlier of this and `span` from now.
+    #[must_use]
+    pub fn at_most(self, span: Duration) -> Self {
+        Self(self.0.min(Instant::now() + span))
+    }
+
+    /// Runs a future up to the deadline; `None` when it came first.
+    pub async fn bound<F: Future>(self, future: F) -> Option<F::Output> {
+        tokio::time::timeout_at(self.0, future).await.ok()
+    }
+}

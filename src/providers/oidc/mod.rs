@@ -1,0 +1,197 @@
+//! OpenID Connect providers: signed tokens, judged with keys found by discovery.
+//!
+//! [`judge`] holds the order of the checks and is pure; [`keys`] owns the keys and everything that takes time. This
+//! file joins them: judge; when the token's key is not in the set, have the set fetched once more, briefly and not too
+//! often, and judge again.
+
+pub mod discovery;
+pub mod judge;
+pub mod keys;
+mod snapshot;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use judge::{Policy, TokenProfile};
+use judge::{Refusal, Silent, judge};
+pub use keys::{KeySource, KeySources};
+use keys::{Keys, Refetch};
+
+use super::{Health, Verified, Verifier};
+use crate::authn::{Cause, Deadline, IssuerName, Reason, Standing};
+use crate::clock::{Clock, UnixTime};
+use crate::events::{Event, Events};
+use crate::jose::UnverifiedToken;
+use crate::outbound::OutboundError;
+
+/// How long a review waits for keys: for the first ones after a start, and for a fetch that an unknown key caused.
+const KEY_WAIT: Duration = Duration::from_secs(2);
+
+/// Everything that defines an OpenID Connect issuer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What its tokens must be like.
+    pub policy: Policy,
+    /// Where its keys are and how they are kept.
+    pub keys: KeySettings,
+}
+
+/// Where an issuer's keys are and how they are kept. Issuers with equal settings share nothing, but a new configuration
+/// takes over the key source of an issuer whose settings it leaves alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySettings {
+    /// The issuer's URL, as in `iss` and in the discovery document.
+    pub issuer: String,
+    /// Where the discovery document is, if not below the issuer.
+    pub discovery_url: Option<String>,
+    /// The certificate authority to trust for it, in PEM; the system's roots without one.
+    pub certificate_authority: Option<String>,
+    /// The longest time between two fetches while all is well.
+    pub refresh_interval: Duration,
+    /// How long keys may be used without a successful fetch.
+    pub max_staleness: Duration,
+    /// Where the last good keys are kept across restarts, if anywhere.
+    pub state_directory: Option<PathBuf>,
+}
+
+/// What a verifier needs from its surroundings.
+#[derive(Clone)]
+pub struct Context {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who hears of refreshes and failures.
+    pub events: Arc<dyn Events>,
+    /// The key sources that are running, so that a new configuration takes over those whose settings it leaves alone.
+    pub sources: Arc<KeySources>,
+}
+
+/// Why an issuer cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("setting up the issuer {issuer}")]
+pub struct BuildError {
+    /// Which issuer.
+    pub issuer: String,
+    /// What is wrong.
+    #[source]
+    pub cause: SetupError,
+}
+
+/// What can be wrong with an issuer's settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The HTTPS client cannot be made.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// The discovery address is not a URL.
+    #[error("the discovery address is not a URL")]
+    Url(#[from] url::ParseError),
+}
+
+/// One OpenID Connect issuer.
+pub struct Oidc {
+    name: IssuerName,
+    policy: Policy,
+    keys: Arc<KeySource>,
+    clock: Arc<dyn Clock>,
+    events: Arc<dyn Events>,
+}
+
+impl Oidc {
+    /// Sets the issuer up and begins to fetch its keys in the background.
+    ///
+    /// # Errors
+    ///
+    /// When the settings cannot work. Never because the provider is unreachable.
+    pub fn start(settings: Settings, context: &Context) -> Result<Self, BuildError> {
+        let Settings { policy, keys } = settings;
+        let keys = context
+            .sources
+            .take_over_or_start(keys, context)
+            .map_err(|cause| BuildError { issuer: policy.issuer.clone(), cause })?;
+        let name = IssuerName::new(&policy.issuer);
+        let (clock, events) = (Arc::clone(&context.clock), Arc::clone(&context.events));
+        Ok(Self { name, policy, keys, clock, events })
+    }
+
+    /// Where the keys come from.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<KeySource> {
+        &self.keys
+    }
+
+    /// What tokens must be like.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    async fn verify_timed(
+        &self,
+        token: &UnverifiedToken<'_>,
+        now: UnixTime,
+        deadline: Deadline,
+        verification: &mut Duration,
+    ) -> Verified {
+        let mut judge = |keys: &Keys| {
+            let started = self.clock.monotonic();
+            let judged = self.judge(token, keys, now);
+            *verification += self.clock.monotonic().saturating_duration_since(started);
+            judged
+        };
+        let keys = match self.keys.current(self.clock.monotonic()) {
+            Ok(keys) => keys,
+            Err(Cause::KeysUnavailable) => match self.keys.first(deadline).await {
+                Some(keys) => keys,
+                None => return Verified::Unavailable(Cause::KeysUnavailable),
+            },
+            Err(cause) => return Verified::Unavailable(cause),
+        };
+        if let Ok(verified) = judge(&keys) {
+            return verified;
+        }
+        match self.keys.refetch(&keys, deadline).await {
+            Refetch::Done { keys, since_asked } => match judge(&keys) {
+                Ok(verified) => verified,
+                Err(standing) if since_asked => Verified::Reject(Reason::UnknownKey, Some(standing)),
+                Err(_) => Verified::Unavailable(Cause::KeysUnknown),
+            },
+            Refetch::NotNow => Verified::Unavailable(Cause::KeysUnknown),
+        }
+    }
+
+    /// Judges with these keys; the standing alone when they lack the token's key.
+    fn judge(&self, token: &UnverifiedToken<'_>, keys: &Keys, now: UnixTime) -> Result<Verified, Standing> {
+        let standing = self.keys.standing(keys);
+        match judge(token, keys.set(), &self.policy, now, &mut Silent) {
+            Ok(claims) => Ok(Verified::Claims(claims, standing)),
+            Err(Refusal::Reject(reason)) => Ok(Verified::Reject(reason, Some(standing))),
+            Err(Refusal::Undecided(cause)) => Ok(Verified::Unavailable(cause)),
+            Err(Refusal::KeyNotInSet) => Err(standing),
+        }
+    }
+}
+
+#[async_trait]
+impl Verifier for Oidc {
+    fn claimed_names(&self) -> Vec<String> {
+        judge::issuer_claims(&self.policy.issuer)
+    }
+
+    async fn verify(&self, token: &UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified {
+        let started = self.clock.monotonic();
+        let mut verification = Duration::ZERO;
+        let verified = self.verify_timed(token, now, deadline.at_most(KEY_WAIT), &mut verification).await;
+        let elapsed = self.clock.monotonic().saturating_duration_since(started);
+        let key_lookup = elapsed.saturating_sub(verification);
+        self.events.record(Event::Judged { issuer: &self.name, key_lookup, verification });
+        verified
+    }
+
+    fn health(&self) -> Health {
+        self.keys.health(self.clock.monotonic())
+    }
+
+}

@@ -1,0 +1,207 @@
+//! One connection: handshake with a deadline, HTTP/1.1 or HTTP/2 as ALPN says, and an eye on its pace.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::server::TlsStream;
+
+use super::callers::Peer;
+use super::stream::Stream;
+use super::{Limits, Stage};
+use crate::events::{ConnectionEvent, Event, Events, Handshake};
+use crate::http::{Body, Gateway};
+
+/// How often the pace of a connection is looked at, as a part of the shortest time limit.
+const LOOKS_PER_LIMIT: u32 = 4;
+
+pub(super) struct Connection {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) limits: Limits,
+    pub(super) events: Arc<dyn Events>,
+    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) watcher: Watcher,
+    pub(super) stage: watch::Receiver<Stage>,
+}
+
+impl Connection {
+    pub(super) async fn serve(self, socket: TcpStream) {
+        self.events.record(Event::Connection(ConnectionEvent::Opened));
+        if let Some(stream) = self.handshake(socket).await {
+            self.exchange(stream).await;
+        } else {
+            self.events.record(Event::Connection(ConnectionEvent::Closed));
+        }
+    }
+
+    async fn handshake(&self, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let work = async {
+            // The semaphore is never closed.
+            let _place = self.handshakes.acquire().await;
+            self.gateway.tls().accept(socket).await
+        };
+        let (result, stream) = match tokio::time::timeout(self.limits.handshake_time, work).await {
+            Ok(Ok(stream)) => (Handshake::Done, Some(stream)),
+            Ok(Err(_)) => (Handshake::Failed, None),
+            Err(_) => (Handshake::TimedOut, None),
+        };
+        self.events.record(Event::Connection(ConnectionEvent::Handshake(result)));
+        stream
+    }
+
+    async fn exchange(self, tls: TlsStream<TcpStream>) {
+        let (_, session) = tls.get_ref();
+        let is_h2 = session.alpn_protocol() == Some(b"h2");
+        let peer = Arc::new(Peer::new(session.peer_certificates()));
+        let activity = Arc::new(Activity::new(!is_h2));
+        let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity)));
+        let (gateway, for_requests) = (Arc::clone(&self.gateway), Arc::clone(&activity));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (gateway, peer) = (Arc::clone(&gateway), Arc::clone(&peer));
+            let busy = Activity::begin_request(&for_requests);
+            async move {
+                let response: Response<Body> = gateway.handle(request, &peer).await;
+                drop(busy);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let Self { limits, events, watcher, mut stage, .. } = self;
+        let served = async {
+            if is_h2 {
+                let _ = watcher.watch(h2(&limits).serve_connection(io, service)).await;
+            } else {
+                let _ = watcher.watch(h1(&limits).serve_connection(io, service)).await;
+            }
+        };
+        tokio::select! {
+            () = served => {}
+            // Cutting an idle connection loses nothing: no request is in flight on it.
+            () = activity.until_too_slow(&limits) => {}
+            _ = stage.wait_for(|stage| *stage >= Stage::Ended) => {}
+        }
+        events.record(Event::Connection(ConnectionEvent::Closed));
+    }
+}
+
+fn h1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // hyper's own timer also runs while a connection is idle; `Activity` tells the two apart.
+        .header_read_timeout(limits.idle_time)
+        .max_headers(Limits::HEADER_LINES)
+        .max_header_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX))
+        .max_buf_size(limits.body_bytes.max(8 * 1024));
+    builder
+}
+
+fn h2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes)
+        .max_pending_accept_reset_streams(Limits::PENDING_RESETS)
+        .max_local_error_reset_streams(Limits::LOCAL_RESETS)
+        .initial_stream_window_size(Limits::STREAM_WINDOW)
+        .initial_connection_window_size(Limits::CONNECTION_WINDOW)
+        .max_send_buf_size(Limits::SEND_BUFFER)
+        .keep_alive_interval(Limits::PING_AFTER)
+        .keep_alive_timeout(Limits::PING_WAIT);
+    builder
+}
+
+/// What a connection is doing, in milliseconds since it began.
+pub(super) struct Activity {
+    start: Instant,
+    /// Whether bytes between requests are the head of the next one. In HTTP/2 they may be anything.
+    heads_only: bool,
+    in_flight: AtomicUsize,
+    /// When the last request ended; zero before the first.
+    quiet_since: AtomicU64,
+    /// When the first byte of an unfinished request head came; zero when there is none.
+    head_since: AtomicU64,
+    /// How many requests there were.
+    requests: AtomicU64,
+}
+
+/// A request at work. Its end is noted however it comes.
+struct Busy(Arc<Activity>);
+
+impl Activity {
+    fn new(heads_only: bool) -> Self {
+        Self {
+            start: Instant::now(),
+            heads_only,
+            in_flight: AtomicUsize::new(0),
+            quiet_since: AtomicU64::new(0),
+            head_since: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn bytes_came(&self) {
+        if self.heads_only && self.in_flight.load(Ordering::Relaxed) == 0 {
+            let now = self.now();
+            let _ = self.head_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    fn begin_request(this: &Arc<Self>) -> Busy {
+        this.requests.fetch_add(1, Ordering::Relaxed);
+        this.in_flight.fetch_add(1, Ordering::Relaxed);
+        this.head_since.store(0, Ordering::Relaxed);
+        Busy(Arc::clone(this))
+    }
+
+    /// Resolves when the peer takes too long over a request head, over its first request, or over nothing at all.
+    fn until_too_slow(&self, limits: &Limits) -> impl Future<Output = ()> {
+        let shortest = limits.header_time.min(limits.idle_time);
+        let pause = (shortest / LOOKS_PER_LIMIT).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        let (header_time, idle_time) = (millis(limits.header_time), millis(limits.idle_time));
+        async move {
+            let mut ticks = pin!(tokio::time::interval(pause));
+            loop {
+                ticks.tick().await;
+                if self.in_flight.load(Ordering::Relaxed) > 0 {
+                    continue;
+                }
+                let now = self.now();
+                let head_since = self.head_since.load(Ordering::Relaxed);
+                let head_is_slow = head_since > 0 && now.saturating_sub(head_since) > header_time;
+                let quiet_limit = if self.requests.load(Ordering::Relaxed) == 0 { header_time } else { idle_time };
+                let is_quiet = now.saturating_sub(self.quiet_since.load(Ordering::Relaxed)) > quiet_limit;
+                if head_is_slow || is_quiet {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// At least one, since zero means "never".
+    fn now(&self) -> u64 {
+        millis(self.start.elapsed()).max(1)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.quiet_since.store(self.0.now(), Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
