@@ -22,7 +22,6 @@ const SECONDS: &[f64] =
 pub struct Metrics {
     registry: Registry,
     reviews: IntCounterVec,
-    review_seconds: HistogramVec,
     review_handles: RwLock<HashMap<ReviewLabels, IntCounter>>,
     accepted_seconds: Histogram,
     rejected_seconds: Histogram,
@@ -90,7 +89,6 @@ impl Metrics {
             accepted_seconds: review_seconds.with_label_values(&["accept"]),
             rejected_seconds: review_seconds.with_label_values(&["reject"]),
             undecided_seconds: review_seconds.with_label_values(&["undecided"]),
-            review_seconds,
             review_handles: RwLock::default(),
             key_lookup_seconds: new.histograms(
                 "countersign_key_lookup_duration_seconds",

@@ -24,7 +24,8 @@ use crate::config::{self, Config, Loaded};
 use crate::events::Events;
 use crate::findings::Findings;
 use crate::http::{Front, Gateway};
-use crate::mapping::Mapping;
+use crate::jose::AlgorithmSet;
+use crate::mapping::{Claim, Mapping, Reserved, Rule};
 use crate::metrics::Metrics;
 use crate::providers::{self, Kind, oidc};
 use crate::review::Reviewer;
@@ -172,8 +173,8 @@ impl Shared {
             Some(before) if before.config.server.callers == config.server.callers => Arc::clone(&before.callers),
             _ => Arc::new(Callers::new(&caller_settings(&config.server.callers), Arc::clone(&self.clock))?),
         };
-        let material = &config.server.material;
-        let tls = tls::server_config(&material.certificate_chain, material.private_key.expose_secret(), callers.verifier())?;
+        let pair = &config.server.tls;
+        let tls = tls::server_config(&pair.certificate_chain, pair.private_key.expose_secret(), callers.verifier())?;
         let (authn, issuers) = match before {
             Some(before) if is_same_judgement(&before.config, &config) => {
                 (Arc::clone(&before.authn), before.issuers.clone())
@@ -223,13 +224,20 @@ pub fn build_issuer(
     config: &Config,
     context: &oidc::Context,
 ) -> Result<Arc<Issuer>, oidc::BuildError> {
+    let algorithms = issuer.signing_algorithms.as_ref().map_or_else(AlgorithmSet::default, |names| {
+        AlgorithmSet::from_names(names).expect("the configuration has checked the names")
+    });
     let settings = oidc::Settings {
         policy: oidc::Policy {
             issuer: issuer.url.clone(),
             audiences: issuer.audiences.clone(),
-            algorithms: issuer.signing_algorithms,
+            algorithms,
             clock_skew: issuer.clock_skew,
-            profile: issuer.token_profile,
+            profile: match issuer.token_profile {
+                config::TokenProfile::AccessToken => oidc::TokenProfile::AccessToken,
+                config::TokenProfile::Any => oidc::TokenProfile::Any,
+                config::TokenProfile::IdToken => oidc::TokenProfile::IdToken,
+            },
         },
         keys: oidc::KeySettings {
             issuer: issuer.url.clone(),
@@ -242,7 +250,23 @@ pub fn build_issuer(
     };
     let verifier = providers::build(Kind::Oidc(settings), context)?;
     let name = IssuerName::new(&issuer.url);
-    Ok(Arc::new(Issuer::new(name, verifier, Mapping::from(issuer), Arc::clone(&context.clock))))
+    Ok(Arc::new(Issuer::new(name, verifier, mapping(issuer), Arc::clone(&context.clock))))
+}
+
+fn mapping(issuer: &config::Issuer) -> Mapping {
+    let claim = |mapping: &config::ClaimMapping| Claim { name: mapping.claim.clone(), prefix: mapping.prefix.clone() };
+    let rule = |rule: &config::ClaimRule| Rule { claim: rule.claim.clone(), value: rule.required_value.clone() };
+    Mapping {
+        username: claim(&issuer.mapping.username),
+        groups: issuer.mapping.groups.as_ref().map(claim),
+        uid: issuer.mapping.uid.clone(),
+        rules: issuer.rules.iter().map(rule).collect(),
+        reserved: match &issuer.reserved_identities {
+            config::ReservedIdentities::Allow(names) => Reserved::Allow(names.clone()),
+            config::ReservedIdentities::Reject => Reserved::Reject,
+        },
+        require_verified_email: issuer.require_verified_email,
+    }
 }
 
 /// Whether two configurations judge every token alike, so that the cache may go on.

@@ -49,8 +49,8 @@ impl Reloader {
     ) -> Self {
         let now = shared.clock.now().seconds();
         let metrics = shared.telemetry.metrics();
-        metrics.configured(&FileStamp::digest(&files), now);
-        metrics.certificate_expires(in_force.config.server.material.not_after.seconds());
+        metrics.configured(&FileStamp::fingerprint(&files), now);
+        metrics.certificate_expires(in_force.config.server.tls.not_after.seconds());
         Self {
             path: path.to_owned(),
             shared,
@@ -94,7 +94,7 @@ impl Reloader {
         };
         match result {
             Ok(()) => {
-                metrics.reloaded(Some((&FileStamp::digest(&seen), self.shared.clock.now().seconds())));
+                metrics.reloaded(Some((&FileStamp::fingerprint(&seen), self.shared.clock.now().seconds())));
                 self.problem.store(Arc::new(None));
                 tracing::info!(file = %self.path.display(), "configuration reloaded");
                 Outcome::Changed
@@ -131,7 +131,7 @@ impl Reloader {
                 return Err(format!("{setting} cannot change while running; put it back, or restart countersign"));
             }
         }
-        let expires = config.server.material.not_after.seconds();
+        let expires = config.server.tls.not_after.seconds();
         let (front, in_force) = self.shared.assemble(config, Some(&before)).map_err(|error| chain(&error))?;
         self.gateway.replace(front);
         self.in_force.store(Arc::new(in_force));

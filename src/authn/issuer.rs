@@ -48,7 +48,7 @@ impl Issuer {
     }
 
     /// Decides about a token that names this issuer.
-    pub async fn authenticate(&self, token: &UnverifiedToken<'_>, deadline: Deadline) -> Decision {
+    pub async fn authenticate(&self, token: UnverifiedToken<'_>, deadline: Deadline) -> Decision {
         let issuer = Some(self.name.clone());
         let verified = self.verifier.verify(token, self.clock.now(), deadline).await;
         let (claims, standing) = match verified {

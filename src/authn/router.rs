@@ -45,7 +45,7 @@ impl Authenticator for Router {
             Err(Unparsable::Refused(reason)) => return Decision::Reject(Rejected::unclaimed(reason)),
         };
         match self.route(&token) {
-            Some(issuer) => issuer.authenticate(&token, deadline).await,
+            Some(issuer) => issuer.authenticate(token, deadline).await,
             None => Decision::Reject(Rejected::unclaimed(Reason::UnknownIssuer)),
         }
     }

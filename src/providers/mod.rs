@@ -21,7 +21,7 @@ pub trait Verifier: Send + Sync {
     fn claimed_names(&self) -> Vec<String>;
 
     /// Judges a token at a moment. Waits, if it must, no longer than the deadline.
-    async fn verify(&self, token: &UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified;
+    async fn verify(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified;
 
     /// How the provider's keys are doing, for readiness, metrics and people.
     fn health(&self) -> Health;

@@ -50,7 +50,7 @@ pub fn address(settings: &KeySettings) -> Result<Url, url::ParseError> {
 ///
 /// When it is not JSON, not this issuer's, or names no https address for its keys.
 pub fn keys_address(document: &[u8], issuer: &str) -> Result<Url, DiscoveryError> {
-    let document = json::object(document, &json::Limits::DOCUMENT)?;
+    let document = json::object(document, &json::Limits::STANDARD)?;
     let found = document.get("issuer").and_then(Value::as_str);
     if found != Some(issuer) {
         let found = found.map(|text| text.chars().take(200).collect());

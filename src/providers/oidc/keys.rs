@@ -312,7 +312,8 @@ impl KeySource {
         if before.is_some_and(|before| before.set == set) {
             return false;
         }
-        let mut remarks = set.remarks();
+        let skipped = set.skipped().iter().map(ToString::to_string);
+        let mut remarks: Vec<String> = set.alarms().iter().map(ToString::to_string).chain(skipped).collect();
         if let Some(before) = before.filter(|before| set.len() * 2 < before.set.len()) {
             remarks.push(format!("the set shrank from {} keys to {}", before.set.len(), set.len()));
         }

@@ -7,7 +7,10 @@
 pub mod discovery;
 pub mod judge;
 pub mod keys;
+mod rules;
 mod snapshot;
+mod times;
+pub mod trail;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,12 +19,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use judge::{Policy, TokenProfile};
-use judge::{Refusal, Silent, judge};
+use judge::{Refusal, judge};
+pub use trail::{Facts, NoTrail, Outcome, Step, Trail};
 pub use keys::{KeySource, KeySources};
 use keys::{Keys, Refetch};
 
 use super::{Health, Verified, Verifier};
-use crate::authn::{Cause, Deadline, IssuerName, Reason, Standing};
+use crate::authn::{Cause, Deadline, IssuerName, Reason};
 use crate::clock::{Clock, UnixTime};
 use crate::events::{Event, Events};
 use crate::jose::UnverifiedToken;
@@ -29,6 +33,9 @@ use crate::outbound::OutboundError;
 
 /// How long a review waits for keys: for the first ones after a start, and for a fetch that an unknown key caused.
 const KEY_WAIT: Duration = Duration::from_secs(2);
+
+/// The one `iss` that stands for another than itself; [`judge::issuer_claim_matches`] says for which.
+const GOOGLE_ALIAS: &str = "accounts.google.com";
 
 /// Everything that defines an OpenID Connect issuer.
 #[derive(Clone, PartialEq, Eq)]
@@ -130,12 +137,12 @@ impl Oidc {
 
     async fn verify_timed(
         &self,
-        token: &UnverifiedToken<'_>,
+        token: UnverifiedToken<'_>,
         now: UnixTime,
         deadline: Deadline,
         verification: &mut Duration,
     ) -> Verified {
-        let mut judge = |keys: &Keys| {
+        let mut judge = |token, keys: &Keys| {
             let started = self.clock.monotonic();
             let judged = self.judge(token, keys, now);
             *verification += self.clock.monotonic().saturating_duration_since(started);
@@ -149,27 +156,33 @@ impl Oidc {
             },
             Err(cause) => return Verified::Unavailable(cause),
         };
-        if let Ok(verified) = judge(&keys) {
-            return verified;
-        }
+        let token = match judge(token, &keys) {
+            Ok(verified) => return verified,
+            Err(token) => token,
+        };
         match self.keys.refetch(&keys, deadline).await {
-            Refetch::Done { keys, since_asked } => match judge(&keys) {
+            Refetch::Done { keys, since_asked } => match judge(*token, &keys) {
                 Ok(verified) => verified,
-                Err(standing) if since_asked => Verified::Reject(Reason::UnknownKey, Some(standing)),
+                Err(_) if since_asked => Verified::Reject(Reason::UnknownKey, Some(self.keys.standing(&keys))),
                 Err(_) => Verified::Unavailable(Cause::KeysUnknown),
             },
             Refetch::NotNow => Verified::Unavailable(Cause::KeysUnknown),
         }
     }
 
-    /// Judges with these keys; the standing alone when they lack the token's key.
-    fn judge(&self, token: &UnverifiedToken<'_>, keys: &Keys, now: UnixTime) -> Result<Verified, Standing> {
+    /// Judges with these keys; the token comes back when they lack its key.
+    fn judge<'t>(
+        &self,
+        token: UnverifiedToken<'t>,
+        keys: &Keys,
+        now: UnixTime,
+    ) -> Result<Verified, Box<UnverifiedToken<'t>>> {
         let standing = self.keys.standing(keys);
-        match judge(token, keys.set(), &self.policy, now, &mut Silent) {
+        match judge(token, keys.set(), &self.policy, now, &mut NoTrail) {
             Ok(claims) => Ok(Verified::Claims(claims, standing)),
             Err(Refusal::Reject(reason)) => Ok(Verified::Reject(reason, Some(standing))),
             Err(Refusal::Undecided(cause)) => Ok(Verified::Unavailable(cause)),
-            Err(Refusal::KeyNotInSet) => Err(standing),
+            Err(Refusal::KeyNotInSet(token)) => Err(token),
         }
     }
 }
@@ -177,10 +190,11 @@ impl Oidc {
 #[async_trait]
 impl Verifier for Oidc {
     fn claimed_names(&self) -> Vec<String> {
-        judge::issuer_claims(&self.policy.issuer)
+        let alias = Some(GOOGLE_ALIAS).filter(|alias| judge::issuer_claim_matches(&self.policy.issuer, alias));
+        std::iter::once(self.policy.issuer.as_str()).chain(alias).map(str::to_owned).collect()
     }
 
-    async fn verify(&self, token: &UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified {
+    async fn verify(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified {
         let started = self.clock.monotonic();
         let mut verification = Duration::ZERO;
         let verified = self.verify_timed(token, now, deadline.at_most(KEY_WAIT), &mut verification).await;

@@ -28,7 +28,7 @@ pub struct Settings<'s> {
     /// Exact names, one of which a certificate must have; empty means that any will do.
     pub allowed_names: &'s [String],
     /// Bearer tokens that are good.
-    pub bearer_tokens: Vec<&'s str>,
+    pub bearer_tokens: Vec<&'s [u8]>,
     /// Whether a caller need not be known.
     pub anonymous: bool,
 }
@@ -85,7 +85,7 @@ impl Callers {
         let verifier = settings.authority.map(|authority| tls::client_verifier(authority, optional)).transpose()?;
         let digest_key = hmac::Key::new(hmac::HMAC_SHA256, b"countersign caller bearer tokens");
         let bearer_digests =
-            settings.bearer_tokens.iter().map(|token| hmac::sign(&digest_key, token.as_bytes())).collect();
+            settings.bearer_tokens.iter().map(|token| hmac::sign(&digest_key, token)).collect();
         Ok(Self {
             verifier,
             allowed_names: settings.allowed_names.to_vec(),
