@@ -8,6 +8,7 @@ pub mod audiences;
 pub mod cache;
 pub mod claims;
 pub mod deadline;
+pub mod explain;
 pub mod identity;
 pub mod issuer;
 pub mod observed;

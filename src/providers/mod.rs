@@ -23,6 +23,10 @@ pub trait Verifier: Send + Sync {
     /// Judges a token at a moment. Waits, if it must, no longer than the deadline.
     async fn verify(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified;
 
+    /// Judges a token as [`verify`](Self::verify) does, by the same code, and writes down every step. For people: it may
+    /// wait for the keys' first fetch, and asks for no second one.
+    async fn explain(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Explained;
+
     /// How the provider's keys are doing, for readiness, metrics and people.
     fn health(&self) -> Health;
 }
@@ -36,6 +40,37 @@ pub enum Verified {
     Reject(Reason, Option<Standing>),
     /// Cannot tell.
     Unavailable(Cause),
+}
+
+/// A judgement with its steps.
+#[derive(Debug)]
+pub struct Explained {
+    /// What was checked, in order, up to what ended it.
+    pub steps: Vec<ExplainedStep>,
+    /// What came of it.
+    pub verified: Verified,
+}
+
+/// One step of a judgement, in words that are not secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedStep {
+    /// What was checked.
+    pub name: &'static str,
+    /// How it went.
+    pub outcome: StepOutcome,
+    /// What the check looked at.
+    pub facts: String,
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// Well.
+    Passed,
+    /// The token is refused.
+    Rejected(Reason),
+    /// It cannot be told now.
+    Undecided(Cause),
 }
 
 /// The state of a provider's keys.

@@ -24,7 +24,7 @@ pub use trail::{Facts, NoTrail, Outcome, Step, Trail};
 pub use keys::{KeySource, KeySources};
 use keys::{Keys, Refetch};
 
-use super::{Health, Verified, Verifier};
+use super::{Explained, ExplainedStep, Health, StepOutcome, Verified, Verifier};
 use crate::authn::{Cause, Deadline, IssuerName, Reason};
 use crate::clock::{Clock, UnixTime};
 use crate::events::{Event, Events};
@@ -144,7 +144,7 @@ impl Oidc {
     ) -> Verified {
         let mut judge = |token, keys: &Keys| {
             let started = self.clock.monotonic();
-            let judged = self.judge(token, keys, now);
+            let judged = self.judge(token, keys, now, &mut NoTrail);
             *verification += self.clock.monotonic().saturating_duration_since(started);
             judged
         };
@@ -176,9 +176,10 @@ impl Oidc {
         token: UnverifiedToken<'t>,
         keys: &Keys,
         now: UnixTime,
+        trail: &mut impl Trail,
     ) -> Result<Verified, Box<UnverifiedToken<'t>>> {
         let standing = self.keys.standing(keys);
-        match judge(token, keys.set(), &self.policy, now, &mut NoTrail) {
+        match judge(token, keys.set(), &self.policy, now, trail) {
             Ok(claims) => Ok(Verified::Claims(claims, standing)),
             Err(Refusal::Reject(reason)) => Ok(Verified::Reject(reason, Some(standing))),
             Err(Refusal::Undecided(cause)) => Ok(Verified::Unavailable(cause)),
@@ -204,8 +205,45 @@ impl Verifier for Oidc {
         verified
     }
 
+    async fn explain(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Explained {
+        let keys = match self.keys.current(self.clock.monotonic()) {
+            Err(Cause::KeysUnavailable) => self.keys.first(deadline).await.ok_or(Cause::KeysUnavailable),
+            known => known,
+        };
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(cause) => {
+                let facts = self.health().failing.unwrap_or_else(|| "the issuer's keys are not known".to_owned());
+                let steps = vec![ExplainedStep { name: "keys", outcome: StepOutcome::Undecided(cause), facts }];
+                return Explained { steps, verified: Verified::Unavailable(cause) };
+            }
+        };
+        let mut record = Record::default();
+        let verified = match self.judge(token, &keys, now, &mut record) {
+            Ok(verified) => verified,
+            Err(_) => Verified::Reject(Reason::UnknownKey, Some(self.keys.standing(&keys))),
+        };
+        Explained { steps: record.0, verified }
+    }
+
     fn health(&self) -> Health {
         self.keys.health(self.clock.monotonic())
     }
 
+}
+
+/// Writes a judgement's steps down.
+#[derive(Default)]
+struct Record(Vec<ExplainedStep>);
+
+impl Trail for Record {
+    fn step(&mut self, facts: Facts<'_>, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Passed => StepOutcome::Passed,
+            Outcome::KeyNotInSet => StepOutcome::Rejected(Reason::UnknownKey),
+            Outcome::Rejected(reason) => StepOutcome::Rejected(reason),
+            Outcome::Undecided(cause) => StepOutcome::Undecided(cause),
+        };
+        self.0.push(ExplainedStep { name: facts.step().name(), outcome, facts: facts.to_string() });
+    }
 }
