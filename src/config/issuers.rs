@@ -1,0 +1,317 @@
+//! Issuers as the service uses them: Kubernetes' part and ours put together, and the checks across issuers.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use unicode_general_category::{GeneralCategory, get_general_category};
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::authentication::Authenticator;
+use super::file::WordOrNames;
+use super::report::Report;
+use super::{Issuer, Keys, ReservedIdentities, TokenProfile, file, values};
+use crate::findings::{FieldPath, Findings};
+
+/// The names under which algorithms can be asked for, and the name that each has in [`Issuer`].
+const ALGORITHMS: [(&str, &str); 11] = [
+    ("RS256", "RS256"),
+    ("RS384", "RS384"),
+    ("RS512", "RS512"),
+    ("PS256", "PS256"),
+    ("PS384", "PS384"),
+    ("PS512", "PS512"),
+    ("ES256", "ES256"),
+    ("ES384", "ES384"),
+    ("ES512", "ES512"),
+    ("EdDSA", "EdDSA"),
+    ("Ed25519", "EdDSA"),
+];
+const PROFILES: [(&str, TokenProfile); 3] =
+    [("any", TokenProfile::Any), ("id_token", TokenProfile::IdToken), ("access_token", TokenProfile::AccessToken)];
+/// Clocks that run apart further than this are broken, and every second of skew is a second of life for dead tokens.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(24 * 60 * 60);
+/// A key that the issuer withdrew is trusted for no longer than this.
+const MAX_REFRESH_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest outage of an issuer that is bridged with old keys.
+const LONGEST_STALENESS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What Kubernetes' document says, with the findings about it, which are kept apart from those about the main file.
+pub(super) struct Kubernetes {
+    pub(super) authenticators: Vec<Authenticator>,
+    /// Whether every entry could be read.
+    pub(super) is_complete: bool,
+    pub(super) report: Report,
+}
+
+/// Puts both parts together. `report` is about the file that the settings stand in.
+pub(super) fn merge(
+    kubernetes: Kubernetes,
+    settings: Vec<file::IssuerSettings>,
+    path: &FieldPath,
+    report: &mut Report,
+) -> (Vec<Issuer>, Findings) {
+    let Kubernetes { authenticators, is_complete, report: mut kubernetes } = kubernetes;
+    let mut by_url: BTreeMap<String, Settings> = BTreeMap::new();
+    for (index, entry) in settings.into_iter().enumerate() {
+        let path = path.index(index);
+        let url_path = path.field("url");
+        let url = entry.url.clone().unwrap_or_default();
+        let authenticator = authenticators.iter().find(|authenticator| authenticator.url == url && !url.is_empty());
+        let settings = Settings::read(entry, authenticator, &path, report);
+        if url.is_empty() {
+            report.missing(&url_path, "name the issuer by its URL");
+        } else if authenticator.is_none() && is_complete {
+            let message = format!("{url:?} is not an issuer of the AuthenticationConfiguration");
+            report.error("unknown_issuer", &url_path, message, "write it exactly as in jwt[].issuer.url, or remove it");
+        } else if by_url.insert(url, settings).is_some() {
+            report.error("duplicate", &url_path, "an earlier entry has the same issuer", "put them together");
+        }
+    }
+
+    let acknowledged: HashSet<String> = by_url.keys().cloned().collect();
+    check_similar_urls(&authenticators, &acknowledged, &mut kubernetes);
+    check_shared_names(&authenticators, &mut kubernetes);
+    let issuers = authenticators
+        .into_iter()
+        .map(|authenticator| {
+            let settings = by_url.remove(&authenticator.url).unwrap_or_default();
+            check_reserved_prefixes(&authenticator, &settings.reserved_identities, &mut kubernetes);
+            Issuer {
+                url: authenticator.url,
+                discovery_url: authenticator.discovery_url,
+                certificate_authority: authenticator.certificate_authority,
+                audiences: authenticator.audiences,
+                signing_algorithms: settings.signing_algorithms,
+                clock_skew: settings.clock_skew,
+                reserved_identities: settings.reserved_identities,
+                require_verified_email: settings.require_verified_email,
+                token_profile: settings.token_profile,
+                keys: settings.keys,
+                rules: authenticator.rules,
+                mapping: authenticator.mapping,
+            }
+        })
+        .collect();
+    (issuers, kubernetes.into_findings())
+}
+
+/// One entry of `issuers`, read.
+struct Settings {
+    signing_algorithms: Option<Vec<String>>,
+    clock_skew: Duration,
+    reserved_identities: ReservedIdentities,
+    require_verified_email: bool,
+    token_profile: TokenProfile,
+    keys: Keys,
+}
+
+impl Default for Settings {
+    /// What holds for an issuer without an entry.
+    fn default() -> Self {
+        Self {
+            signing_algorithms: None,
+            clock_skew: Duration::ZERO,
+            reserved_identities: ReservedIdentities::Reject,
+            require_verified_email: false,
+            token_profile: TokenProfile::Any,
+            keys: Keys { refresh_interval: DEFAULT_REFRESH_INTERVAL, max_staleness: DEFAULT_MAX_STALENESS },
+        }
+    }
+}
+
+impl Settings {
+    fn read(
+        entry: file::IssuerSettings,
+        authenticator: Option<&Authenticator>,
+        path: &FieldPath,
+        report: &mut Report,
+    ) -> Self {
+        let default = Self::default();
+        let require_verified_email = entry.require_verified_email.unwrap_or(default.require_verified_email);
+        if require_verified_email && authenticator.is_some_and(|issuer| issuer.mapping.username.claim != "email") {
+            let message = "has no effect: this issuer's user names do not come from the claim `email`";
+            report.warning("no_effect", &path.field("requireVerifiedEmail"), message, "remove it");
+        }
+        if !entry.distributed_claims.unwrap_or_default().allowed_endpoints.unwrap_or_default().is_empty() {
+            let path = path.field("distributedClaims").field("allowedEndpoints");
+            let message = "distributed claims are not supported yet";
+            report.error("distributed_claims_not_supported", &path, message, "leave the list empty");
+        }
+        let skew = Duration::ZERO..=MAX_CLOCK_SKEW;
+        let identities = path.field("reservedIdentities");
+        Self {
+            signing_algorithms: algorithms(entry.signing_algorithms, &path.field("signingAlgorithms"), report),
+            clock_skew: values::duration(entry.clock_skew, default.clock_skew, skew, &path.field("clockSkew"), report),
+            reserved_identities: reserved_identities(entry.reserved_identities, &identities, report),
+            require_verified_email,
+            token_profile: values::choice(
+                entry.token_profile,
+                default.token_profile,
+                &PROFILES,
+                &path.field("tokenProfile"),
+                report,
+            ),
+            keys: keys(entry.keys.unwrap_or_default(), &default.keys, &path.field("keys"), report),
+        }
+    }
+}
+
+fn algorithms(names: Option<Vec<String>>, path: &FieldPath, report: &mut Report) -> Option<Vec<String>> {
+    let names = names?;
+    if names.is_empty() {
+        let message = "is an empty list, with which no token could be good";
+        report.error("empty_list", path, message, "name the algorithms, or remove the field for the default");
+    }
+    let mut chosen: Vec<String> = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let path = path.index(index);
+        let Some((_, algorithm)) = ALGORITHMS.iter().find(|(known, _)| known == name) else {
+            let remedy = if name.starts_with("HS") || name.eq_ignore_ascii_case("none") {
+                "remove it: tokens must be signed with a key that only the issuer has".to_owned()
+            } else {
+                format!("choose from {}", ALGORITHMS.map(|(known, _)| known).join(", "))
+            };
+            report.error("unknown_algorithm", &path, format!("{name:?} is not an algorithm for tokens here"), remedy);
+            continue;
+        };
+        if chosen.iter().any(|earlier| earlier == algorithm) {
+            report.error("duplicate", &path, format!("{name:?} is in the list already"), "keep one of them");
+            continue;
+        }
+        chosen.push((*algorithm).to_owned());
+    }
+    Some(chosen)
+}
+
+fn reserved_identities(value: Option<WordOrNames>, path: &FieldPath, report: &mut Report) -> ReservedIdentities {
+    let names = match value {
+        None => return ReservedIdentities::Reject,
+        Some(WordOrNames::Word(word)) => {
+            if word != "reject" {
+                let remedy = "write reject, or a list of the exact names that are let through";
+                report.error("invalid", path, format!("{word:?} is not one of its values"), remedy);
+            }
+            return ReservedIdentities::Reject;
+        }
+        Some(WordOrNames::Names(names)) => names,
+    };
+    values::distinct_names(&names, path, report);
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        let path = path.index(index);
+        if !name.starts_with("system:") {
+            let message = format!("{name:?} is not a reserved name; only names that start with system: are");
+            report.error("invalid", &path, message, "write the exact name of a user or group, without patterns");
+        } else if name == "system:masters" {
+            let message = "whoever this issuer puts into system:masters may do everything, past all authorization";
+            report.warning("unlimited_rights", &path, message, "bind cluster-admin to a group of your own instead");
+        }
+    }
+    ReservedIdentities::Allow(names)
+}
+
+fn keys(section: file::Keys, default: &Keys, path: &FieldPath, report: &mut Report) -> Keys {
+    let staleness_path = path.field("maxStaleness");
+    let says_staleness = section.max_staleness.is_some();
+    let interval = Duration::from_secs(1)..=MAX_REFRESH_INTERVAL;
+    let refresh_interval = values::duration(
+        section.refresh_interval,
+        default.refresh_interval,
+        interval,
+        &path.field("refreshInterval"),
+        report,
+    );
+    let staleness = Duration::from_secs(1)..=LONGEST_STALENESS;
+    let max_staleness =
+        values::duration(section.max_staleness, default.max_staleness, staleness, &staleness_path, report);
+    if says_staleness && max_staleness < refresh_interval {
+        let message = "is shorter than keys.refreshInterval, so keys would go stale between two refreshes";
+        report.error("out_of_range", &staleness_path, message, "make it several times as long");
+    }
+    Keys { refresh_interval, max_staleness }
+}
+
+/// Issuers are told apart by every byte of their URL. Two that look the same to people are a mistake, unless
+/// somebody says of both, in `issuers`, that they are meant.
+fn check_similar_urls(authenticators: &[Authenticator], acknowledged: &HashSet<String>, report: &mut Report) {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for Authenticator { url, path, .. } in authenticators.iter().filter(|authenticator| !authenticator.url.is_empty()) {
+        let Some(other) = seen.insert(look_of(url), url) else { continue };
+        let are_meant = acknowledged.contains(url) && acknowledged.contains(other);
+        if other != url && !are_meant {
+            let message = format!("differs from the issuer {other:?} only in case, default port or slashes");
+            let remedy = "remove the wrong one; if the provider uses both, give both an entry in `issuers`";
+            report.error("similar_issuers", &path.field("issuer").field("url"), message, remedy);
+        }
+    }
+}
+
+/// A URL without what people overlook.
+fn look_of(url: &str) -> String {
+    let lower = url.to_lowercase();
+    let (authority, path) = match lower.split_once("://") {
+        Some((_, rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", lower.as_str()),
+    };
+    let path: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    format!("{}/{}", authority.strip_suffix(":443").unwrap_or(authority), path.join("/"))
+}
+
+/// An issuer whose prefix starts with another's (or equals it) can name the other's users. The API server takes such
+/// files, so this is a warning.
+fn check_shared_names(authenticators: &[Authenticator], report: &mut Report) {
+    for (index, authenticator) in authenticators.iter().enumerate() {
+        let earlier = authenticators.iter().take(index);
+        let mappings = authenticator.path.field("claimMappings");
+        let mine = &authenticator.mapping.username;
+        let other = earlier.clone().find(|other| overlap(&mine.prefix, &other.mapping.username.prefix));
+        if let Some(other) = other.filter(|other| !mine.claim.is_empty() && !other.mapping.username.claim.is_empty()) {
+            let message = format!("this issuer and {:?} can name the same user", other.url);
+            let remedy = "give each issuer a prefix that no other prefix starts with";
+            report.warning("shared_user_names", &mappings.field("username").field("prefix"), message, remedy);
+        }
+        let Some(mine) = &authenticator.mapping.groups else { continue };
+        let shares = |other: &&Authenticator| {
+            other.mapping.groups.as_ref().is_some_and(|theirs| overlap(&mine.prefix, &theirs.prefix))
+        };
+        if let Some(other) = earlier.clone().find(shares) {
+            let message = format!("this issuer and {:?} can name the same group", other.url);
+            let remedy =
+                "give each issuer a prefix that no other prefix starts with, unless the groups are meant as one";
+            report.warning("shared_group_names", &mappings.field("groups").field("prefix"), message, remedy);
+        }
+    }
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+/// A prefix that makes every name a reserved one refuses every token, unless exact names are let through.
+fn check_reserved_prefixes(authenticator: &Authenticator, reserved: &ReservedIdentities, report: &mut Report) {
+    let mappings = authenticator.path.field("claimMappings");
+    let prefixes =
+        [("username", Some(&authenticator.mapping.username)), ("groups", authenticator.mapping.groups.as_ref())];
+    for (field, mapping) in prefixes {
+        let Some(mapping) = mapping.filter(|mapping| looks_reserved(&mapping.prefix)) else { continue };
+        let lets_some_through = match reserved {
+            ReservedIdentities::Allow(names) => names.iter().any(|name| name.starts_with(&mapping.prefix)),
+            ReservedIdentities::Reject => false,
+        };
+        if !lets_some_through {
+            let message = "makes reserved names of all names, so every token would be refused";
+            let remedy = "choose another prefix, or list the exact names under `issuers[].reservedIdentities`";
+            report.error("reserved_prefix", &mappings.field(field).field("prefix"), message, remedy);
+        }
+    }
+}
+
+/// Whether a prefix reads as `system:` to people: whatever its case, its width, or what cannot be seen in it.
+fn looks_reserved(prefix: &str) -> bool {
+    let visible = |c: &char| {
+        !matches!(get_general_category(*c), GeneralCategory::Format | GeneralCategory::Control) && !c.is_whitespace()
+    };
+    let look: String = prefix.nfkc().filter(visible).flat_map(char::to_lowercase).collect();
+    look.starts_with("system:")
+}
