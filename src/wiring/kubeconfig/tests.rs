@@ -92,7 +92,8 @@ fn a_server_that_is_no_url_is_refused() {
 #[test]
 fn files_are_relative_to_the_kubeconfig() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, content) in [("ca.crt", CERTIFICATE), ("me.crt", CERTIFICATE), ("me.key", KEY), ("token", " caller \n")] {
+    for (name, content) in [("ca.crt", CERTIFICATE), ("me.crt", CERTIFICATE), ("me.key", KEY), ("token", " caller \n")]
+    {
         fs::write(folder.path().join(name), content).unwrap();
     }
     let path = folder.path().join("kubeconfig");
@@ -202,7 +203,9 @@ fn every_broken_selection_says_what_there_is() {
         ("a: b: c", "is not valid YAML (line 1, column 5)"),
         (cluster, "current-context: is missing; name one of the contexts: none"),
         (
-            &format!("{cluster}\ncontexts: [{{name: a, context: {{}}}}, {{name: b, context: {{}}}}]\ncurrent-context: c"),
+            &format!(
+                "{cluster}\ncontexts: [{{name: a, context: {{}}}}, {{name: b, context: {{}}}}]\ncurrent-context: c"
+            ),
             "current-context: no entry has this name; there are: \"a\", \"b\"",
         ),
         (

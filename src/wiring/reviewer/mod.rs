@@ -16,6 +16,7 @@ use url::Url;
 
 pub use self::answer::{Accepted, Answer, Judgement, Undecided};
 pub use self::request::{Review, ReviewVersion};
+pub use self::tls::client_config;
 use super::kubeconfig::Connection;
 
 /// The API server's own limit for one request, the answer's body included.
@@ -87,7 +88,7 @@ impl Reviewer {
     pub fn new(connection: &Connection) -> Result<Self, ReviewerError> {
         let mut url = request::url(&connection.server);
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(connection)?)
+            .tls_backend_preconfigured(client_config(connection)?)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .timeout(DEADLINE)
@@ -104,8 +105,8 @@ impl Reviewer {
         }
         let client = builder.build().map_err(|cause| ReviewerError::Client { cause })?;
         let bearer = connection.bearer.as_ref().map(|token| {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-                .map_err(|_| ReviewerError::Token)?;
+            let mut value =
+                HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| ReviewerError::Token)?;
             value.set_sensitive(true);
             Ok(value)
         });
@@ -141,7 +142,8 @@ impl Reviewer {
             body.extend_from_slice(&chunk);
         }
         let (status, version): (StatusCode, Version) = (response.status(), response.version());
-        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         Ok(Answer::new(review, status, version, retry_after, &body, started.elapsed()))
     }
 

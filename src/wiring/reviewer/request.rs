@@ -81,10 +81,11 @@ pub(crate) fn shortened(token: &BearerToken) -> String {
 /// The URL to post to: the server's path without a slash at the end, and the time-out as the only query parameter.
 pub(super) fn url(server: &Url) -> Url {
     let mut url = server.clone();
-    let path: String = server.path().split('/').filter(|segment| !segment.is_empty()).fold(String::new(), |mut path, segment| {
-        let _ = write!(path, "/{segment}");
-        path
-    });
+    let path: String =
+        server.path().split('/').filter(|segment| !segment.is_empty()).fold(String::new(), |mut path, segment| {
+            let _ = write!(path, "/{segment}");
+            path
+        });
     url.set_path(&path);
     url.set_query(Some("timeout=30s"));
     url.set_fragment(None);

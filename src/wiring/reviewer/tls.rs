@@ -14,8 +14,11 @@ use url::Url;
 use super::ReviewerError;
 use crate::wiring::kubeconfig::{ClientCertificate, Connection};
 
-/// TLS 1.2 or 1.3, HTTP/2 before HTTP/1.1, as Go's client offers it.
-pub(super) fn client_config(connection: &Connection) -> Result<ClientConfig, ReviewerError> {
+/// The TLS of a kubeconfig's connection: 1.2 or 1.3, HTTP/2 before HTTP/1.1, as Go's client offers it.
+///
+/// # Errors
+/// If certificates or keys of the connection cannot be used, or there is nothing to trust.
+pub fn client_config(connection: &Connection) -> Result<ClientConfig, ReviewerError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -46,7 +49,9 @@ pub(super) fn under_another_name(
     url: &mut Url,
 ) -> Result<ClientBuilder, ReviewerError> {
     if connection.proxy.is_some() {
-        return Err(ReviewerError::ServerName { problem: "together with proxy-url it is not supported; drop one of them" });
+        return Err(ReviewerError::ServerName {
+            problem: "together with proxy-url it is not supported; drop one of them",
+        });
     }
     let not_dns = ReviewerError::ServerName { problem: "is not a DNS name; give a name that the certificate has" };
     if !matches!(url::Host::parse(name), Ok(url::Host::Domain(_))) {

@@ -109,7 +109,9 @@ impl Answer {
         }
         let mut accepted = accepted(status.user.unwrap_or_default());
         if !error.is_empty() {
-            accepted.warnings.push("status.error is set besides `authenticated: true`: kube-apiserver ignores the error");
+            accepted
+                .warnings
+                .push("status.error is set besides `authenticated: true`: kube-apiserver ignores the error");
         }
         if !audiences.is_empty() && answered.is_empty() {
             accepted.warnings.push(
@@ -126,7 +128,9 @@ impl Answer {
             return Err(if self.is_empty { "the answer is empty" } else { "the answer is not JSON" }.to_owned());
         };
         let field = |name| document.get(name).and_then(Value::as_str).unwrap_or_default();
-        if !document.is_object() || !["status", "/status/user"].into_iter().all(|path| is_object_or_absent(document, path)) {
+        if !document.is_object()
+            || !["status", "/status/user"].into_iter().all(|path| is_object_or_absent(document, path))
+        {
             return Err("the answer is not a TokenReview: an object is expected".to_owned());
         }
         let (api_version, kind) = (field("apiVersion"), field("kind"));

@@ -179,9 +179,7 @@ fn http_errors_are_undecided_and_retried_as_kube_apiserver_does() {
 #[test]
 fn a_kubernetes_status_speaks_for_its_http_code() {
     let judged = |code, body: Value| answer(code, None, body.to_string().as_bytes()).judge(ReviewVersion::V1, &[]);
-    let status = |reason: &str| {
-        json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "message": "overloaded", "reason": reason})
-    };
+    let status = |reason: &str| json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "message": "overloaded", "reason": reason});
     let expected = |why: &str, retried| Judgement::Undecided(Undecided { why: why.to_owned(), retried });
     assert_eq!(judged(500, status("Forbidden")), expected("HTTP 500 Internal Server Error: overloaded", false));
     assert_eq!(judged(403, status("TooManyRequests")), expected("HTTP 403 Forbidden: overloaded", true));
