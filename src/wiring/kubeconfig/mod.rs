@@ -1,0 +1,369 @@
+//! Reads a kubeconfig the way the API server reads the one of its webhook, and writes one for it.
+//!
+//! What the API server would use is used; what it would use and we do not support (`exec`, passwords, impersonation) is
+//! refused by name; what it would overlook (unknown fields) is overlooked. Messages name the file and the field and
+//! never repeat a value, since most of the values are secrets.
+//!
+//! Called by the commands; a [`Connection`] goes to [`Reviewer`](super::reviewer::Reviewer).
+
+mod fields;
+mod select;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+use zeroize::Zeroizing;
+
+use self::fields::Fields;
+use crate::token::BearerToken;
+
+/// A kubeconfig that cannot be used: which file, which field, what is wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {field}{problem}", field = prefix(.field))]
+pub struct KubeconfigError {
+    file: PathBuf,
+    field: String,
+    #[source]
+    problem: Problem,
+}
+
+/// What is wrong with a kubeconfig, or with one of its fields.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("contradicts {with}; keep one of the two")]
+    Contradiction { with: &'static str },
+    #[error("there is another entry of the same name; names must be unique")]
+    Duplicate,
+    #[error("is empty; {remedy}")]
+    Empty { remedy: &'static str },
+    #[error("is missing; {remedy}")]
+    Missing { remedy: String },
+    #[error("is not base64; encode the file with `base64 -w0`")]
+    NotBase64,
+    #[error("has no PEM block of the kind {kind}")]
+    NotPem { kind: &'static str },
+    #[error("is not valid YAML (line {line}, column {column})")]
+    NotYaml { line: u64, column: u64 },
+    #[error("is not a kubeconfig; its apiVersion must be v1 and its kind Config")]
+    OtherKind,
+    #[error("cannot be read")]
+    Unreadable {
+        #[source]
+        cause: std::io::Error,
+    },
+    #[error("no entry has this name; there are: {names}")]
+    UnknownName { names: String },
+    #[error("is not supported here; {remedy}")]
+    Unsupported { remedy: &'static str },
+    #[error("must be {expected}")]
+    WrongType { expected: &'static str },
+    #[error("is not a URL that can be used; {remedy}")]
+    WrongUrl { remedy: &'static str },
+}
+
+/// How to reach a server and what to show it.
+pub struct Connection {
+    /// The server's URL: its path is where reviews are posted.
+    pub server: Url,
+    /// PEM certificates to trust instead of the system's.
+    pub authority_pem: Option<Vec<u8>>,
+    /// Take any server certificate. The connection is then open to whoever sits between.
+    pub insecure: bool,
+    /// The name that the server's certificate must have, if it is not the URL's host.
+    pub tls_server_name: Option<String>,
+    /// The proxy to go through, instead of the environment's.
+    pub proxy: Option<Url>,
+    /// The client certificate chain and its private key, in PEM.
+    pub client: Option<ClientCertificate>,
+    /// The bearer token to authenticate with. Not the token to be reviewed.
+    pub bearer: Option<BearerToken>,
+}
+
+/// A client certificate with its key. The key has no `Debug`.
+pub struct ClientCertificate {
+    /// The certificate chain, leaf first.
+    pub certificate_pem: Vec<u8>,
+    /// The private key.
+    pub private_key_pem: Zeroizing<Vec<u8>>,
+}
+
+impl Connection {
+    /// Reads the connection that a kubeconfig's current context selects.
+    ///
+    /// # Errors
+    /// If the file, or a file that it names, cannot be read, or is not what the API server could use.
+    pub fn from_file(path: &Path) -> Result<Self, KubeconfigError> {
+        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| KubeconfigError {
+            file: path.to_owned(),
+            field: String::new(),
+            problem: Problem::Unreadable { cause },
+        })?;
+        Self::from_yaml(&text, path)
+    }
+
+    /// Reads the connection from a kubeconfig's text; `path` is where it is (or would be): relative paths inside are
+    /// relative to it, and errors name it.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`].
+    pub fn from_yaml(text: &str, path: &Path) -> Result<Self, KubeconfigError> {
+        let fail = |(field, problem): (String, Problem)| KubeconfigError { file: path.to_owned(), field, problem };
+        let document: Value = serde_saphyr::from_str(text).map_err(|error| fail((String::new(), not_yaml(&error))))?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let selected = select::current(&document).map_err(fail)?;
+        connection(&selected, folder).map_err(fail)
+    }
+
+    /// Writes the kubeconfig that leads back to this connection, with everything inline, under a single context.
+    #[must_use]
+    pub fn to_yaml(&self, name: &str) -> Zeroizing<String> {
+        let encode = |bytes: &Vec<u8>| BASE64_STANDARD.encode(bytes);
+        let file = Document {
+            api_version: "v1",
+            kind: "Config",
+            clusters: [NamedCluster {
+                name,
+                cluster: ClusterOut {
+                    server: self.server.as_str(),
+                    certificate_authority_data: self.authority_pem.as_ref().map(encode),
+                    tls_server_name: self.tls_server_name.as_deref(),
+                    insecure_skip_tls_verify: self.insecure,
+                    proxy_url: self.proxy.as_ref().map(Url::as_str),
+                },
+            }],
+            users: [NamedUser {
+                name,
+                user: UserOut {
+                    client_certificate_data: self.client.as_ref().map(|client| encode(&client.certificate_pem)),
+                    client_key_data: self.client.as_ref().map(|client| encode(&client.private_key_pem)),
+                    token: self.bearer.as_ref().map(BearerToken::expose_secret),
+                },
+            }],
+            contexts: [NamedContext { name, context: ContextOut { cluster: name, user: name } }],
+            current_context: name,
+        };
+        Zeroizing::new(serde_saphyr::to_string(&file).expect("strings, flags and lists have a YAML form"))
+    }
+}
+
+type Outcome<T> = Result<T, (String, Problem)>;
+
+fn prefix(field: &str) -> String {
+    if field.is_empty() { String::new() } else { format!("{field}: ") }
+}
+
+fn not_yaml(error: &serde_saphyr::Error) -> Problem {
+    // The library's own text may quote the line, which may hold a credential.
+    let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+    Problem::NotYaml { line, column }
+}
+
+fn connection(selected: &select::Selected<'_>, folder: &Path) -> Outcome<Connection> {
+    let (cluster, user) = (&selected.cluster, &selected.user);
+    refuse_unsupported(user)?;
+    let authority_pem = pem(cluster, "certificate-authority", "CERTIFICATE", folder)?;
+    let insecure = cluster.flag("insecure-skip-tls-verify")?;
+    if insecure && authority_pem.is_some() {
+        return Err(cluster.problem(
+            "insecure-skip-tls-verify",
+            Problem::Contradiction { with: "the certificate authority given beside it" },
+        ));
+    }
+    let client = client_certificate(user, folder)?;
+    let tls_is_meant = authority_pem.is_some() || client.is_some() || insecure;
+    Ok(Connection {
+        server: server(cluster, tls_is_meant)?,
+        authority_pem,
+        insecure,
+        tls_server_name: cluster.text("tls-server-name")?.map(str::to_owned),
+        proxy: proxy(cluster)?,
+        client,
+        bearer: bearer(user, folder)?,
+    })
+}
+
+fn refuse_unsupported(user: &Fields<'_>) -> Outcome<()> {
+    const PASSWORD: &str = "use a client certificate or a token";
+    const PLUGIN: &str = "put a client certificate or a token (or tokenFile) in its place";
+    const IMPERSONATION: &str = "name the caller itself";
+    for (field, remedy) in [
+        ("exec", PLUGIN),
+        ("auth-provider", PLUGIN),
+        ("username", PASSWORD),
+        ("password", PASSWORD),
+        ("as", IMPERSONATION),
+        ("as-uid", IMPERSONATION),
+        ("as-groups", IMPERSONATION),
+        ("as-user-extra", IMPERSONATION),
+    ] {
+        if user.is_set(field) {
+            return Err(user.problem(field, Problem::Unsupported { remedy }));
+        }
+    }
+    Ok(())
+}
+
+/// As client-go's `DefaultServerURL`: without a scheme, TLS material decides, and there may be no path then.
+fn server(cluster: &Fields<'_>, tls_is_meant: bool) -> Outcome<Url> {
+    const REMEDY: &str = "write https://HOST:PORT/PATH";
+    let Some(text) = cluster.text("server")? else {
+        return Err(cluster.problem("server", Problem::Missing { remedy: REMEDY.to_owned() }));
+    };
+    let wrong = || cluster.problem("server", Problem::WrongUrl { remedy: REMEDY });
+    let url = if text.contains("://") {
+        Url::parse(text).map_err(|_| wrong())?
+    } else {
+        let scheme = if tls_is_meant { "https" } else { "http" };
+        let url = Url::parse(&format!("{scheme}://{text}")).map_err(|_| wrong())?;
+        if url.path() != "/" {
+            return Err(wrong());
+        }
+        url
+    };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(wrong());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        const REMEDY: &str = "take the user name and password out of the URL";
+        return Err(cluster.problem("server", Problem::Unsupported { remedy: REMEDY }));
+    }
+    Ok(url)
+}
+
+fn proxy(cluster: &Fields<'_>) -> Outcome<Option<Url>> {
+    const REMEDY: &str = "write http://HOST:PORT or https://HOST:PORT";
+    let Some(text) = cluster.text("proxy-url")? else { return Ok(None) };
+    let wrong = || cluster.problem("proxy-url", Problem::WrongUrl { remedy: REMEDY });
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(Some(url)),
+        "socks5" => Err(cluster.problem("proxy-url", Problem::Unsupported { remedy: REMEDY })),
+        _ => Err(wrong()),
+    }
+}
+
+fn client_certificate(user: &Fields<'_>, folder: &Path) -> Outcome<Option<ClientCertificate>> {
+    let certificate = pem(user, "client-certificate", "CERTIFICATE", folder)?;
+    let key = pem(user, "client-key", "PRIVATE KEY", folder)?.map(Zeroizing::new);
+    let missing = |field: &str, other: &str| {
+        Err(user.problem(field, Problem::Missing { remedy: format!("{other} is given, and both belong together") }))
+    };
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(_), None) => missing("client-key", "client-certificate"),
+        (None, Some(_)) => missing("client-certificate", "client-key"),
+        (Some(certificate_pem), Some(private_key_pem)) => {
+            Ok(Some(ClientCertificate { certificate_pem, private_key_pem }))
+        }
+    }
+}
+
+/// `tokenFile` wins over `token` as long as it can be read.
+fn bearer(user: &Fields<'_>, folder: &Path) -> Outcome<Option<BearerToken>> {
+    let inline = user.text("token")?;
+    if let Some(name) = user.text("tokenFile")? {
+        match fs::read_to_string(folder.join(name)).map(Zeroizing::new) {
+            Ok(text) if text.trim().is_empty() => {
+                return Err(user.problem("tokenFile", Problem::Empty { remedy: "put the token into the file" }));
+            }
+            Ok(text) => return Ok(Some(BearerToken::from(text.trim()))),
+            Err(cause) if inline.is_none() => return Err(user.problem("tokenFile", Problem::Unreadable { cause })),
+            Err(_) => {}
+        }
+    }
+    Ok(inline.map(BearerToken::from))
+}
+
+/// The PEM content of `NAME` (a path) or `NAME-data` (base64), which must have a block of a kind.
+fn pem(fields: &Fields<'_>, name: &str, kind: &'static str, folder: &Path) -> Outcome<Option<Vec<u8>>> {
+    let data_name = &format!("{name}-data");
+    let (field, content) = match (fields.text(name)?, fields.text(data_name)?) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(fields.problem(data_name, Problem::Contradiction { with: "the file given beside it" }));
+        }
+        (Some(file), None) => {
+            let content = fs::read(folder.join(file));
+            (name, content.map_err(|cause| fields.problem(name, Problem::Unreadable { cause }))?)
+        }
+        (None, Some(data)) => {
+            let compact: Zeroizing<String> = Zeroizing::new(data.split_ascii_whitespace().collect());
+            let content = BASE64_STANDARD.decode(compact.as_bytes());
+            (data_name.as_str(), content.map_err(|_| fields.problem(data_name, Problem::NotBase64))?)
+        }
+    };
+    let is_label = |line: &str| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{kind}-----"));
+    if !String::from_utf8_lossy(&content).lines().any(is_label) {
+        return Err(fields.problem(field, Problem::NotPem { kind }));
+    }
+    Ok(Some(content))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    clusters: [NamedCluster<'a>; 1],
+    users: [NamedUser<'a>; 1],
+    contexts: [NamedContext<'a>; 1],
+    #[serde(rename = "current-context")]
+    current_context: &'a str,
+}
+
+#[derive(Serialize)]
+struct NamedCluster<'a> {
+    name: &'a str,
+    cluster: ClusterOut<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ClusterOut<'a> {
+    server: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_authority_data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_server_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    insecure_skip_tls_verify: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy_url: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct NamedUser<'a> {
+    name: &'a str,
+    user: UserOut<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct UserOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate_data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_key_data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct NamedContext<'a> {
+    name: &'a str,
+    context: ContextOut<'a>,
+}
+
+#[derive(Serialize)]
+struct ContextOut<'a> {
+    cluster: &'a str,
+    user: &'a str,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! What connects the service to its callers: certificates, kubeconfigs, and the review that a caller posts.
+//!
+//! Everything here is a library: commands, the newcomer's run and tests use the same code, so a line that `dev` prints
+//! is a line that was tried.
+
+pub mod file;
+pub mod kubeconfig;
+pub mod pki;
+pub mod reviewer;

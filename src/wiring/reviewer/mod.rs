@@ -1,0 +1,175 @@
+//! Posts a TokenReview the way kube-apiserver does, and says what it would make of the answer.
+//!
+//! Three steps, each usable alone: [`Review`] is the question and its exact bytes, [`Reviewer::post`] carries it over,
+//! [`Answer::judge`] reads what came back. Used by `review` and `dev`.
+
+mod answer;
+mod request;
+mod tls;
+
+use std::error::Error;
+use std::io;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, StatusCode, Version, header};
+use url::Url;
+
+pub use self::answer::{Accepted, Answer, Judgement, Undecided};
+pub use self::request::{Review, ReviewVersion};
+pub use self::tls::client_config;
+use super::kubeconfig::Connection;
+
+/// The API server's own limit for one request, the answer's body included.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The most that is read of an answer. The API server has no such limit; real answers have a few kilobytes.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// A connection that cannot be set up: nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewerError {
+    /// The certificate authority of the kubeconfig is not usable.
+    #[error("certificate-authority: {problem}; give the PEM certificates that signed the webhook's certificate")]
+    Authority {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The client certificate or its key is not usable.
+    #[error("client-certificate: the certificate or its key cannot be used; check that they belong together")]
+    ClientCertificate {
+        /// What the TLS library says.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// The HTTP client could not be made.
+    #[error("the HTTP client cannot be set up")]
+    Client {
+        /// What the HTTP library says.
+        #[source]
+        cause: reqwest::Error,
+    },
+    /// `tls-server-name` is not a DNS name, or comes together with a proxy.
+    #[error("tls-server-name: {problem}")]
+    ServerName {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// There is nothing to trust.
+    #[error("no certificate authority is given and the system has none; set certificate-authority in the kubeconfig")]
+    NoRoots,
+    /// The caller's bearer token cannot be sent.
+    #[error("token: has characters that no HTTP header can carry; check the file for line breaks")]
+    Token,
+}
+
+/// No answer came: the webhook could not be reached, did not speak HTTP, or took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from {url}")]
+pub struct NoAnswer {
+    url: Url,
+    /// Whether kube-apiserver would have tried again by itself.
+    pub retried: bool,
+    #[source]
+    cause: reqwest::Error,
+}
+
+/// A client for one webhook. It keeps its connections, as kube-apiserver does.
+pub struct Reviewer {
+    client: reqwest::Client,
+    url: Url,
+    authorization: Option<HeaderValue>,
+}
+
+impl Reviewer {
+    /// Prepares a client for a kubeconfig's connection; nothing is sent yet.
+    ///
+    /// # Errors
+    /// If certificates, keys or names of the connection cannot be used.
+    pub fn new(connection: &Connection) -> Result<Self, ReviewerError> {
+        let mut url = request::url(&connection.server);
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(client_config(connection)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .timeout(DEADLINE)
+            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &connection.proxy {
+            let proxy = reqwest::Proxy::all(proxy.as_str()).map_err(|cause| ReviewerError::Client { cause })?;
+            builder = builder.proxy(proxy);
+        } else if is_loopback(&connection.server) {
+            // Go never sends loopback requests to the environment's proxy.
+            builder = builder.no_proxy();
+        }
+        if let Some(name) = &connection.tls_server_name {
+            builder = tls::under_another_name(builder, connection, name, &mut url)?;
+        }
+        let client = builder.build().map_err(|cause| ReviewerError::Client { cause })?;
+        let bearer = connection.bearer.as_ref().map(|token| {
+            let mut value =
+                HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| ReviewerError::Token)?;
+            value.set_sensitive(true);
+            Ok(value)
+        });
+        Ok(Self { client, url, authorization: bearer.transpose()? })
+    }
+
+    /// Where reviews are posted.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Posts one review, once: kube-apiserver's retries are reported by [`Judgement`], not imitated.
+    ///
+    /// # Errors
+    /// If no complete answer came within kube-apiserver's 30 seconds.
+    pub async fn post(&self, review: &Review<'_>) -> Result<Answer, NoAnswer> {
+        let started = Instant::now();
+        let mut request = self
+            .client
+            .post(self.url.clone())
+            .header(header::ACCEPT, "application/json, */*")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(review.body());
+        if let Some(value) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, value.clone());
+        }
+        let mut response = request.send().await.map_err(|cause| self.no_answer(cause))?;
+        let mut body = Vec::new();
+        while body.len() < MAX_ANSWER_BYTES
+            && let Some(chunk) = response.chunk().await.map_err(|cause| self.no_answer(cause))?
+        {
+            body.extend_from_slice(&chunk);
+        }
+        let (status, version): (StatusCode, Version) = (response.status(), response.version());
+        let retry_after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Answer::new(review, status, version, retry_after, &body, started.elapsed()))
+    }
+
+    fn no_answer(&self, cause: reqwest::Error) -> NoAnswer {
+        let retried = sources(&cause).any(|error| {
+            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
+        });
+        // The URL is ours to name; the library's own mention of it would be a repetition.
+        NoAnswer { url: self.url.clone(), retried, cause: cause.without_url() }
+    }
+}
+
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
+        (*error).source()
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
