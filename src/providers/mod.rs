@@ -1,0 +1,3 @@
+//! The kinds of identity providers.
+
+pub mod oidc;
