@@ -11,9 +11,11 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{InForce, Shared};
+use crate::clock::UnixTime;
 use crate::config::{Config, FileStamp};
 use crate::http::Gateway;
 use crate::outbound::chain;
+use crate::server::tls;
 
 /// How often the files are read. Secrets and config maps take a minute to arrive; a second more is nothing to them.
 const POLL: Duration = Duration::from_secs(2);
@@ -50,7 +52,9 @@ impl Reloader {
         let now = shared.clock.now().seconds();
         let metrics = shared.telemetry.metrics();
         metrics.configured(&FileStamp::fingerprint(&files), now);
-        metrics.certificate_expires(in_force.config.server.tls.not_after.seconds());
+        if let Some(expires) = expiry(&in_force.config) {
+            metrics.certificate_expires(expires);
+        }
         Self {
             path: path.to_owned(),
             shared,
@@ -131,11 +135,18 @@ impl Reloader {
                 return Err(format!("{setting} cannot change while running; put it back, or restart countersign"));
             }
         }
-        let expires = config.server.tls.not_after.seconds();
+        let expires = expiry(&config);
         let (front, in_force) = self.shared.assemble(config, Some(&before)).map_err(|error| chain(&error))?;
         self.gateway.replace(front);
         self.in_force.store(Arc::new(in_force));
-        self.shared.telemetry.metrics().certificate_expires(expires);
+        if let Some(expires) = expires {
+            self.shared.telemetry.metrics().certificate_expires(expires);
+        }
         Ok(())
     }
+}
+
+/// When the serving certificate expires, in seconds since 1970.
+fn expiry(config: &Config) -> Option<u64> {
+    tls::leaf_expiry(&config.server.tls.certificate_chain).map(UnixTime::seconds)
 }

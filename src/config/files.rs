@@ -41,6 +41,19 @@ impl FileStamp {
         *self == Self::new(&self.path, read(&self.path).ok().as_ref())
     }
 
+    /// One digest for all files of a configuration, in hexadecimal: the same exactly if their contents and names are.
+    #[must_use]
+    pub fn fingerprint(stamps: &[Self]) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for stamp in stamps {
+            let name = stamp.path.as_os_str().as_encoded_bytes();
+            context.update(&name.len().to_be_bytes());
+            context.update(name);
+            context.update(&stamp.digest.unwrap_or_default());
+        }
+        context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn new(path: &Path, content: Option<&Content>) -> Self {
         let digest =
             content.and_then(|content| digest::digest(&digest::SHA256, &content.bytes).as_ref().try_into().ok());

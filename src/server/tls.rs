@@ -11,6 +11,9 @@ use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientV
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::clock::UnixTime;
 
 /// Why TLS cannot be set up. Never quotes a key.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,14 @@ pub fn server_config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+/// When the first certificate of a chain expires; `None` when it cannot be read.
+#[must_use]
+pub fn leaf_expiry(certificate_chain: &[u8]) -> Option<UnixTime> {
+    let leaf = CertificateDer::from_pem_slice(certificate_chain).ok()?;
+    let (_, leaf) = X509Certificate::from_der(&leaf).ok()?;
+    Some(UnixTime::from_seconds(leaf.validity().not_after.timestamp().try_into().ok()?))
 }
 
 fn provider() -> Arc<CryptoProvider> {
