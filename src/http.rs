@@ -148,9 +148,8 @@ impl Gateway {
         let encoding = route.encoding(request.headers()).ok_or_else(Refusal::media_type)?;
         let _place = self.in_flight.try_acquire().map_err(|_| Refusal::overload())?;
         let body = self.body(request.into_body(), deadline).await?;
-        let review = TokenReview::parse(&body, encoding, route.version).map_err(|malformed| {
-            Refusal { why: Turned::Malformed, response: respond(Reply::malformed(malformed)) }
-        })?;
+        let review = TokenReview::parse(&body, encoding, route.version)
+            .map_err(|malformed| Refusal { why: Turned::Malformed, response: respond(Reply::malformed(malformed)) })?;
         drop(body);
         let mut response = respond(front.reviewer.review(review, deadline).await);
         *response.status_mut() = route.success();

@@ -15,8 +15,9 @@ use crate::events::Turned;
 use crate::providers::Health;
 
 /// Seconds. From a hit (tens of microseconds) to the longest wait for keys.
-const SECONDS: &[f64] =
-    &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 2.5, 10.0];
+const SECONDS: &[f64] = &[
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 2.5, 10.0,
+];
 
 /// The service's metrics and their registry.
 pub struct Metrics {
@@ -107,8 +108,10 @@ impl Metrics {
             )?,
             cache_hits: new.counter("countersign_cache_hits_total", "Reviews answered from the cache.")?,
             cache_misses: new.counter("countersign_cache_misses_total", "Reviews that the cache could not answer.")?,
-            cache_evictions: new
-                .counter("countersign_cache_evictions_total", "Accepted entries pushed out because the cache was full.")?,
+            cache_evictions: new.counter(
+                "countersign_cache_evictions_total",
+                "Accepted entries pushed out because the cache was full.",
+            )?,
             cache_entries: new.gauges("countersign_cache_entries", "Entries in the cache, by verdict.", &["result"])?,
             cache_bytes: new.gauge("countersign_cache_size_bytes", "Bytes that the cache accounts for.")?,
             key_refreshes: new.counters(
@@ -364,9 +367,18 @@ mod tests {
     fn issuers_that_are_gone_leave_the_gauges() {
         let metrics = Metrics::new().unwrap();
         let totals = Arc::default();
-        let sample = |issuers: Vec<(String, Health)>| Sample { cache_totals: &totals, cache_size: (1, 2, 3), in_flight: 4, issuers };
+        let sample = |issuers: Vec<(String, Health)>| Sample {
+            cache_totals: &totals,
+            cache_size: (1, 2, 3),
+            in_flight: 4,
+            issuers,
+        };
         metrics.sample(&sample(vec![("https://a".to_owned(), Health { keys: 2, ..Health::default() })]));
-        assert!(String::from_utf8(metrics.render().unwrap()).unwrap().contains("countersign_key_set_keys{issuer=\"https://a\"} 2"));
+        assert!(
+            String::from_utf8(metrics.render().unwrap())
+                .unwrap()
+                .contains("countersign_key_set_keys{issuer=\"https://a\"} 2")
+        );
         metrics.sample(&sample(vec![]));
         assert!(!String::from_utf8(metrics.render().unwrap()).unwrap().contains("https://a"));
     }

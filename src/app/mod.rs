@@ -118,8 +118,12 @@ pub async fn start(path: &Path, loaded: Loaded, clock: Arc<dyn Clock>, limits: L
     let Loaded { config, findings, files } = loaded;
     let Some(config) = config else { return Err(StartError::Configuration(findings)) };
     let telemetry = Arc::new(Telemetry::new(Arc::new(Metrics::new()?), Arc::clone(&clock)));
-    let shared =
-        Shared { clock: Arc::clone(&clock), telemetry: Arc::clone(&telemetry), sources: Arc::default(), totals: Arc::default() };
+    let shared = Shared {
+        clock: Arc::clone(&clock),
+        telemetry: Arc::clone(&telemetry),
+        sources: Arc::default(),
+        totals: Arc::default(),
+    };
     let drain = Drain { lame_duck: config.server.drain.lame_duck, timeout: config.server.drain.timeout };
     let review_listener = listen("server.address", config.server.address).await?;
     let admin_listener = listen("admin.address", config.admin.address).await?;

@@ -70,13 +70,21 @@ impl Walk {
             Verified::Unavailable(cause) => return Err(StepOutcome::Undecided(cause)),
         };
         let user = self.map(issuer, claims.all())?;
-        let facts = format!("requested {requested:?}, the API server's {api_audiences:?}, the token's {:?}", claims.audiences());
-        let vouched = audiences::vouched(requested, api_audiences, claims.audiences()).ok_or(Reason::AudienceNotVouched);
+        let facts = format!(
+            "requested {requested:?}, the API server's {api_audiences:?}, the token's {:?}",
+            claims.audiences()
+        );
+        let vouched =
+            audiences::vouched(requested, api_audiences, claims.audiences()).ok_or(Reason::AudienceNotVouched);
         let vouched = self.step("requested audiences", facts, vouched)?;
         Ok((user, vouched.into_iter().map(str::to_owned).collect()))
     }
 
-    fn map(&mut self, issuer: &Issuer, claims: &serde_json::Map<String, serde_json::Value>) -> Result<UserInfo, StepOutcome> {
+    fn map(
+        &mut self,
+        issuer: &Issuer,
+        claims: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<UserInfo, StepOutcome> {
         let mapping = issuer.mapping();
         let from = |claim: &str, prefix: &str| format!("from claim {claim:?} with prefix {prefix:?}");
         let username = mapping.username(claims);

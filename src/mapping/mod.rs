@@ -111,10 +111,9 @@ impl Mapping {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::String(group)) => Ok(vec![self.name(&claim.prefix, group)?]),
             Some(Value::Array(groups)) if groups.len() > MAX_GROUPS => Err(Reason::Oversized),
-            Some(Value::Array(groups)) => groups
-                .iter()
-                .map(|group| self.name(&claim.prefix, group.as_str().ok_or(Reason::ClaimType)?))
-                .collect(),
+            Some(Value::Array(groups)) => {
+                groups.iter().map(|group| self.name(&claim.prefix, group.as_str().ok_or(Reason::ClaimType)?)).collect()
+            }
             Some(_) => Err(Reason::ClaimType),
         }
     }

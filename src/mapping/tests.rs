@@ -85,10 +85,7 @@ fn a_mapped_uid_that_is_missing_or_mistyped_is_refused() {
 #[test]
 fn d1_a_reserved_user_name_is_refused_whatever_the_prefix() {
     assert_eq!(user(&unprefixed(), json!({"sub": "system:admin"})), Err(Reason::ReservedIdentity));
-    let prefix = |prefix: &str| Mapping {
-        username: Claim { name: "sub".into(), prefix: prefix.into() },
-        ..mapping()
-    };
+    let prefix = |prefix: &str| Mapping { username: Claim { name: "sub".into(), prefix: prefix.into() }, ..mapping() };
     assert_eq!(user(&prefix("system:"), json!({"sub": "admin"})), Err(Reason::ReservedIdentity));
     assert_eq!(user(&prefix("sys"), json!({"sub": "tem:admin"})), Err(Reason::ReservedIdentity));
     assert_eq!(
@@ -109,8 +106,15 @@ fn d2_a_reserved_group_refuses_the_whole_token() {
 #[test]
 fn d3_look_alikes_of_reserved_names_are_refused() {
     for name in [
-        "System:admin", "SYSTEM:masters", "ｓｙｓｔｅｍ：masters", "system：masters", "system\u{2236}masters",
-        "system\u{a789}masters", "\u{0455}ystem:masters", "𝐬ystem:masters", "ſystem:masters",
+        "System:admin",
+        "SYSTEM:masters",
+        "ｓｙｓｔｅｍ：masters",
+        "system：masters",
+        "system\u{2236}masters",
+        "system\u{a789}masters",
+        "\u{0455}ystem:masters",
+        "𝐬ystem:masters",
+        "ſystem:masters",
     ] {
         assert_eq!(user(&unprefixed(), json!({"sub": name})), Err(Reason::ReservedIdentity), "{name}");
     }
@@ -164,7 +168,18 @@ fn claim_rules_need_the_exact_string() {
 
 #[test]
 fn c8_characters_that_cannot_be_seen_are_refused_in_every_name() {
-    let deceptions = ["a\u{0}b", "a\nb", "a\u{1b}[31mb", "a\u{202e}b", "a\u{200d}b", "a\u{2028}b", "a\u{7f}", "a\u{378}b", "a ", "\ta"];
+    let deceptions = [
+        "a\u{0}b",
+        "a\nb",
+        "a\u{1b}[31mb",
+        "a\u{202e}b",
+        "a\u{200d}b",
+        "a\u{2028}b",
+        "a\u{7f}",
+        "a\u{378}b",
+        "a ",
+        "\ta",
+    ];
     for name in deceptions {
         assert_eq!(user(&mapping(), json!({"sub": name})), Err(Reason::IdentityInvalid), "user {name:?}");
         let claims = json!({"sub": "a", "groups": [name]});

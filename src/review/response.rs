@@ -33,7 +33,8 @@ impl Reply {
             Answer::Reject(_) => ReviewStatus::no(""),
             Answer::Unavailable(unavailable) => ReviewStatus::no(unavailable.cause.code()),
         };
-        let review = Review { kind: "TokenReview", api_version: version.name(), metadata: Empty {}, spec: Empty {}, status };
+        let review =
+            Review { kind: "TokenReview", api_version: version.name(), metadata: Empty {}, spec: Empty {}, status };
         Self::json(StatusCode::OK, &review)
     }
 

@@ -165,11 +165,7 @@ struct Entry<T> {
 }
 
 impl Memory {
-    fn new(
-        limits: Limits,
-        clock: Arc<dyn Clock>,
-        totals: Arc<Totals>,
-    ) -> Result<Self, aws_lc_rs::error::Unspecified> {
+    fn new(limits: Limits, clock: Arc<dyn Clock>, totals: Arc<Totals>) -> Result<Self, aws_lc_rs::error::Unspecified> {
         let mut secret = zeroize::Zeroizing::new([0_u8; 32]);
         aws_lc_rs::rand::fill(secret.as_mut_slice())?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice());
@@ -241,9 +237,7 @@ impl<T> Entry<T> {
 impl Accepted {
     /// About how many bytes an entry for this verdict takes.
     fn weight(&self) -> u64 {
-        let list = |items: &[String]| -> usize {
-            items.iter().map(|item| item.capacity() + size_of::<String>()).sum()
-        };
+        let list = |items: &[String]| -> usize { items.iter().map(|item| item.capacity() + size_of::<String>()).sum() };
         let extra: usize =
             self.user.extra.iter().map(|(key, values)| key.capacity() + 3 * size_of::<String>() + list(values)).sum();
         let strings = self.user.username.capacity()

@@ -32,9 +32,7 @@ impl Authenticator for Oracle {
             }),
             "junk" => Decision::NotMine,
             "panic" => panic!("a planted fault"),
-            "undecided" => {
-                Decision::Unavailable(Unavailable { cause: Cause::KeysUnavailable, issuer: Some(issuer) })
-            }
+            "undecided" => Decision::Unavailable(Unavailable { cause: Cause::KeysUnavailable, issuer: Some(issuer) }),
             name => Decision::Accept(Arc::new(Accepted {
                 user: UserInfo { username: name.to_owned(), ..UserInfo::default() },
                 audiences: vec!["client".to_owned()],

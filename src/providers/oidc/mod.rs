@@ -20,9 +20,9 @@ use async_trait::async_trait;
 
 pub use judge::{Policy, TokenProfile};
 use judge::{Refusal, judge};
-pub use trail::{Facts, NoTrail, Outcome, Step, Trail};
 pub use keys::{KeySource, KeySources};
 use keys::{Keys, Refetch};
+pub use trail::{Facts, NoTrail, Outcome, Step, Trail};
 
 use super::{Explained, ExplainedStep, Health, StepOutcome, Verified, Verifier};
 use crate::authn::{Cause, Deadline, IssuerName, Reason};
@@ -229,7 +229,6 @@ impl Verifier for Oidc {
     fn health(&self) -> Health {
         self.keys.health(self.clock.monotonic())
     }
-
 }
 
 /// Writes a judgement's steps down.

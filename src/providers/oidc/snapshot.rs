@@ -85,13 +85,8 @@ impl Kept {
         let failed = |cause| KeptError::File { path: path.clone(), cause };
         let draft = path.with_extension("tmp");
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)
-            .map_err(failed)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
         fs::rename(&draft, &path).map_err(failed)
     }

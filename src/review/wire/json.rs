@@ -25,7 +25,13 @@ struct Members<'a, F> {
 
 /// What a level does with a member: the parts so far, the name, the value.
 trait Member<'de> {
-    fn take<A: MapAccess<'de>>(&mut self, parts: &mut Parts, name: &str, value: &mut A, scope: Scope<'_>) -> Result<(), A::Error>;
+    fn take<A: MapAccess<'de>>(
+        &mut self,
+        parts: &mut Parts,
+        name: &str,
+        value: &mut A,
+        scope: Scope<'_>,
+    ) -> Result<(), A::Error>;
 }
 
 impl<'de, F: Member<'de>> Visitor<'de> for Members<'_, F> {
@@ -70,7 +76,13 @@ struct ReviewMembers {
 }
 
 impl<'de> Member<'de> for ReviewMembers {
-    fn take<A: MapAccess<'de>>(&mut self, parts: &mut Parts, name: &str, value: &mut A, scope: Scope<'_>) -> Result<(), A::Error> {
+    fn take<A: MapAccess<'de>>(
+        &mut self,
+        parts: &mut Parts,
+        name: &str,
+        value: &mut A,
+        scope: Scope<'_>,
+    ) -> Result<(), A::Error> {
         match name {
             "apiVersion" => {
                 once(&mut self.api_version, scope)?;
@@ -109,7 +121,13 @@ struct SpecMembers {
 }
 
 impl<'de> Member<'de> for SpecMembers {
-    fn take<A: MapAccess<'de>>(&mut self, parts: &mut Parts, name: &str, value: &mut A, scope: Scope<'_>) -> Result<(), A::Error> {
+    fn take<A: MapAccess<'de>>(
+        &mut self,
+        parts: &mut Parts,
+        name: &str,
+        value: &mut A,
+        scope: Scope<'_>,
+    ) -> Result<(), A::Error> {
         match name {
             "token" => {
                 once(&mut self.token, scope)?;

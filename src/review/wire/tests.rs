@@ -38,7 +38,9 @@ fn unknown_members_are_passed_over_and_null_is_absent() {
 
 #[test]
 fn a_review_of_another_version_or_kind_is_refused() {
-    let with = |version: &str, kind: &str| parse(&json!({"apiVersion": version, "kind": kind, "spec": {"token": "t"}}).to_string());
+    let with = |version: &str, kind: &str| {
+        parse(&json!({"apiVersion": version, "kind": kind, "spec": {"token": "t"}}).to_string())
+    };
     assert_eq!(with("authentication.k8s.io/v2", "TokenReview"), Err(Malformed::ApiVersion));
     assert_eq!(with("v1", "TokenReview"), Err(Malformed::ApiVersion));
     assert_eq!(with("", "TokenReview"), Err(Malformed::ApiVersion));
@@ -66,7 +68,9 @@ fn a_review_without_a_token_is_refused() {
 
 #[test]
 fn audiences_are_bounded_and_not_empty() {
-    let with = |audiences: serde_json::Value| parse(&json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "t", "audiences": audiences}}).to_string());
+    let with = |audiences: serde_json::Value| {
+        parse(&json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "t", "audiences": audiences}}).to_string())
+    };
     assert_eq!(with(json!(vec!["a"; MAX_AUDIENCES])).map(|(_, _, audiences)| audiences.len()), Ok(MAX_AUDIENCES));
     assert_eq!(with(json!(vec!["a"; MAX_AUDIENCES + 1])), Err(Malformed::Audiences));
     assert_eq!(with(json!([""])), Err(Malformed::Audiences));
@@ -91,7 +95,12 @@ fn c2_an_array_is_never_taken_for_an_object() {
     for body in [
         r#"["authentication.k8s.io/v1","TokenReview",{"token":"t"}]"#,
         r#"{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","spec":["t",[]]}"#,
-        "null", "7", "\"x\"", "", "{", "{}x",
+        "null",
+        "7",
+        "\"x\"",
+        "",
+        "{",
+        "{}x",
     ] {
         assert!(matches!(parse(body), Err(Malformed::Json(_))), "{body}");
     }
@@ -100,7 +109,9 @@ fn c2_an_array_is_never_taken_for_an_object() {
 #[test]
 fn c3_depth_is_bounded_also_where_nobody_reads() {
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-    let body = format!(r#"{{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","metadata":{deep},"spec":{{"token":"t"}}}}"#);
+    let body = format!(
+        r#"{{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","metadata":{deep},"spec":{{"token":"t"}}}}"#
+    );
     assert_eq!(parse(&body), Err(Malformed::Json(JsonError::TooDeep)));
 }
 

@@ -84,8 +84,7 @@ impl Callers {
         let optional = settings.anonymous || !settings.bearer_tokens.is_empty();
         let verifier = settings.authority.map(|authority| tls::client_verifier(authority, optional)).transpose()?;
         let digest_key = hmac::Key::new(hmac::HMAC_SHA256, b"countersign caller bearer tokens");
-        let bearer_digests =
-            settings.bearer_tokens.iter().map(|token| hmac::sign(&digest_key, token)).collect();
+        let bearer_digests = settings.bearer_tokens.iter().map(|token| hmac::sign(&digest_key, token)).collect();
         Ok(Self {
             verifier,
             allowed_names: settings.allowed_names.to_vec(),

@@ -3,7 +3,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::HeaderValue;
 use proptest::prelude::*;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
+    date_time_ymd,
 };
 
 use super::*;
@@ -90,7 +91,10 @@ fn h6_certificates_that_are_not_good_are_refused() {
         ("of another authority with the same name", other.client(|_| {})),
         ("expired", authority.client(|params| params.not_after = date_time_ymd(2026, 5, 31))),
         ("not yet valid", authority.client(|params| params.not_before = date_time_ymd(2026, 6, 2))),
-        ("for servers", authority.client(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth])),
+        (
+            "for servers",
+            authority.client(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]),
+        ),
         ("garbage", vec![CertificateDer::from(vec![0x30, 0x03, 0x02, 0x01, 0x00])]),
     ];
     for (what, chain) in deviations {
@@ -153,9 +157,18 @@ fn h7_each_of_several_bearer_tokens_is_let_in_and_nothing_near_them() {
         assert_eq!(judge(good), Ok(()), "{good}");
     }
     for bad in [
-        "Bearer first-0123456789a", "Bearer first-0123456789abc", "Bearer  first-0123456789ab", "Bearer\tfirst-0123456789ab",
-        "Bearer first-0123456789ab ", "Basic first-0123456789ab", "first-0123456789ab", "Bearer ", "Bearer", "",
-        "Bearer first-0123456789ab,second-0123456789", "Bearer FIRST-0123456789AB",
+        "Bearer first-0123456789a",
+        "Bearer first-0123456789abc",
+        "Bearer  first-0123456789ab",
+        "Bearer\tfirst-0123456789ab",
+        "Bearer first-0123456789ab ",
+        "Basic first-0123456789ab",
+        "first-0123456789ab",
+        "Bearer ",
+        "Bearer",
+        "",
+        "Bearer first-0123456789ab,second-0123456789",
+        "Bearer FIRST-0123456789AB",
     ] {
         assert_eq!(judge(bad), Err(Stranger::BearerToken), "{bad:?}");
     }

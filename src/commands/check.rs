@@ -1,0 +1,142 @@
+//! `countersign check`: loads a configuration as the service would, and prints everything that is wrong with it at once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::output::Output;
+use super::terminal;
+use super::{Conclusion, Failure, Outcome, small_runtime};
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::events::{Event, Events, KeysFetched};
+use crate::findings::{FieldPath, Finding, Findings, Severity};
+use crate::providers::oidc;
+
+/// How long all issuers together may take to show their keys; one fetch gives up sooner.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Loads a configuration and prints every problem, each with its field and a remedy.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Also fetch every issuer's discovery document and keys.
+    #[arg(long)]
+    live: bool,
+    /// How to print the findings.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let clock = SystemClock;
+    let loaded = Config::load(&arguments.config, clock.now());
+    let mut findings = loaded.findings;
+    if let (true, Some(config)) = (arguments.live, loaded.config) {
+        findings.extend(small_runtime()?.block_on(fetch_keys(config))?);
+    }
+    let text = arguments.output.document(&findings).unwrap_or_else(|| text(&arguments.config, &findings));
+    terminal::print(&text)?;
+    Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
+}
+
+fn text(path: &std::path::Path, findings: &Findings) -> String {
+    let count = |severity, word| match findings.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        many => Some(format!("{many} {word}s")),
+    };
+    let counts: Vec<String> =
+        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
+    let summary = if counts.is_empty() { "no problems".to_owned() } else { counts.join(", ") };
+    format!("{findings}{}: {summary}\n", terminal::printable(&path.display().to_string()))
+}
+
+/// Asks every issuer once. What an operator wants to know before a roll-out: is it reachable, is it the right one, and
+/// are its keys good.
+async fn fetch_keys(config: Config) -> Result<Findings, Failure> {
+    // Checking leaves no traces.
+    let config = Config { state_directory: None, ..config };
+    let (sender, mut fetched) = mpsc::unbounded_channel();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let context = oidc::Context { clock, events: Arc::new(Listener(sender)), sources: Arc::default() };
+    let built: Result<Vec<_>, _> =
+        config.issuers.iter().map(|issuer| app::build_issuer(issuer, &config, &context)).collect();
+    // The fetches go on for as long as the issuers are there.
+    let _issuers = built.map_err(|error| Failure::unknown(&error))?;
+    let mut results: Vec<Option<Fetched>> = vec![None; config.issuers.len()];
+    let all = async {
+        while results.iter().any(Option::is_none)
+            && let Some((url, result)) = fetched.recv().await
+        {
+            let position = config.issuers.iter().position(|issuer| issuer.url == url);
+            if let Some(slot) = position.and_then(|position| results.get_mut(position)) {
+                slot.get_or_insert(result);
+            }
+        }
+    };
+    // Whoever is not there by then is reported as such.
+    let _ = tokio::time::timeout(DEADLINE, all).await;
+    let mut findings = Findings::new();
+    for (position, (issuer, fetched)) in config.issuers.iter().zip(results).enumerate() {
+        report(&mut findings, position, &issuer.url, fetched);
+    }
+    Ok(findings)
+}
+
+/// How the first fetch of an issuer's keys ended.
+#[derive(Clone)]
+enum Fetched {
+    Failed { problem: String },
+    Keys { count: usize, remarks: Vec<String> },
+}
+
+fn report(findings: &mut Findings, position: usize, url: &str, fetched: Option<Fetched>) {
+    let path = FieldPath::root().field("jwt").index(position).field("issuer").field("url").to_string();
+    let mut push = |code, severity, message: String, remedy: &str| {
+        findings.push(Finding { code, severity, path: path.clone(), message, remedy: remedy.to_owned() });
+    };
+    match fetched {
+        Some(Fetched::Keys { count, remarks }) => {
+            push("keys_fetched", Severity::Info, format!("usable keys at {url}: {count}"), "");
+            for remark in remarks {
+                let remedy = "tell whoever runs the issuer; tokens under its other keys are not concerned";
+                push("key_not_used", Severity::Warning, remark, remedy);
+            }
+        }
+        Some(Fetched::Failed { problem }) => {
+            let remedy = "see that url, discoveryURL and certificateAuthority are right, and that the issuer is up";
+            push("keys_unavailable", Severity::Error, problem, remedy);
+        }
+        None => {
+            let message = format!("{url} did not answer within {} s", DEADLINE.as_secs());
+            push("keys_unavailable", Severity::Error, message, "see that the issuer can be reached from here");
+        }
+    }
+}
+
+/// Passes on how fetches ended.
+struct Listener(mpsc::UnboundedSender<(String, Fetched)>);
+
+impl Events for Listener {
+    fn record(&self, event: Event<'_>) {
+        if let Event::KeysFetched { issuer, result } = event {
+            let fetched = match result {
+                KeysFetched::Changed { keys, remarks } => Fetched::Keys { count: keys, remarks: remarks.to_vec() },
+                KeysFetched::Failed { problem } => Fetched::Failed { problem: problem.to_owned() },
+                // Of a set that was known before; the first fetch knows none.
+                KeysFetched::Unchanged => return,
+            };
+            // Who asked may have stopped waiting.
+            let _ = self.0.send((issuer.as_str().to_owned(), fetched));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! `countersign review`: asks a running webhook what kube-apiserver would ask, and says what it would make of it.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use http::Version;
+use serde_json::{Value, json};
+
+use super::output::Output;
+use super::terminal::{self, Palette, printable};
+use super::token::TokenSource;
+use super::{Conclusion, Failure, Outcome, small_runtime};
+use crate::wiring::kubeconfig::Connection;
+use crate::wiring::reviewer::{Accepted, Answer, Judgement, Review, ReviewVersion, Reviewer};
+
+/// Posts a TokenReview to a running webhook exactly as kube-apiserver would, and prints the answer.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The kubeconfig that kube-apiserver would be given (--authentication-token-webhook-config-file).
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: PathBuf,
+    /// An audience to ask for; repeatable. The API server asks for its own names (--api-audiences).
+    #[arg(long = "audience", value_name = "AUDIENCE")]
+    audiences: Vec<String>,
+    /// The version of the review API to speak (--authentication-token-webhook-version).
+    #[arg(long, value_enum, default_value_t)]
+    version: ReviewVersion,
+    /// How to print the answer.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    token: TokenSource,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let connection = Connection::from_file(&arguments.kubeconfig).map_err(|error| Failure::wrong_use(&error))?;
+    let reviewer = Reviewer::new(&connection)
+        .map_err(|error| Failure::WrongUse(format!("{}: {}", arguments.kubeconfig.display(), super::chain(&error))))?;
+    if connection.insecure && connection.server.scheme() == "https" {
+        terminal::complain("countersign: insecure-skip-tls-verify: the webhook's certificate is not checked");
+    }
+    let token = arguments.token.read()?;
+    let review = Review { version: arguments.version, token: &token, audiences: &arguments.audiences };
+    let answer = small_runtime()?.block_on(reviewer.post(&review)).map_err(|error| {
+        let then = if error.retried { "kube-apiserver would try again" } else { "kube-apiserver would not try again" };
+        Failure::Unknown(format!(
+            "{} ({then}); check the server, its address and its certificate",
+            super::chain(&error)
+        ))
+    })?;
+    let judgement = answer.judge(arguments.version, &arguments.audiences);
+    let document = || document(&answer, &judgement);
+    let text =
+        arguments.output.document(&document()).unwrap_or_else(|| text(&answer, &judgement, Palette::of_stdout()));
+    terminal::print(&text)?;
+    match judgement {
+        Judgement::Accepted(_) => Ok(Conclusion::Yes),
+        Judgement::Refused { .. } => Ok(Conclusion::No),
+        Judgement::Undecided(_) => {
+            Err(Failure::Unknown("the webhook could not tell; its log says more, by the same code".to_owned()))
+        }
+    }
+}
+
+/// The answer as programs read it: kube-apiserver's view, and the TokenReview itself.
+fn document(answer: &Answer, judgement: &Judgement) -> Value {
+    let mut document = match judgement {
+        Judgement::Accepted(accepted) => json!({"verdict": "accepted", "warnings": accepted.warnings}),
+        Judgement::Refused { why } => json!({"verdict": "refused", "why": why}),
+        Judgement::Undecided(undecided) => {
+            json!({"verdict": "undecided", "why": undecided.why, "retried": undecided.retried})
+        }
+    };
+    document["httpStatus"] = answer.status.as_u16().into();
+    document["httpVersion"] = http_version(answer).into();
+    document["milliseconds"] = u64::try_from(answer.elapsed.as_millis()).unwrap_or(u64::MAX).into();
+    document["answer"] = answer.document.clone().unwrap_or_default();
+    document
+}
+
+fn text(answer: &Answer, judgement: &Judgement, palette: Palette) -> String {
+    let mut text = String::new();
+    match judgement {
+        Judgement::Accepted(accepted) => accepted_text(&mut text, accepted, palette),
+        Judgement::Refused { why } => {
+            line(&mut text, &format!("{}: {why}", palette.red("refused")));
+            detail(&mut text, "then", "kube-apiserver remembers it (2m, or --authentication-token-webhook-cache-ttl)");
+        }
+        Judgement::Undecided(undecided) => {
+            line(&mut text, &format!("{}: {}", palette.yellow("could not tell"), printable(&undecided.why)));
+            let then = if undecided.retried {
+                "kube-apiserver tries again at once, up to five times in all"
+            } else {
+                "kube-apiserver remembers nothing and asks again with the next request"
+            };
+            detail(&mut text, "then", then);
+        }
+    }
+    let elapsed = format!("{} {} in {} ms", http_version(answer), answer.status.as_u16(), answer.elapsed.as_millis());
+    detail(&mut text, "answer", &elapsed);
+    text
+}
+
+fn accepted_text(text: &mut String, accepted: &Accepted, palette: Palette) {
+    line(text, &format!("{} as {}", palette.green("accepted"), palette.bold(&printable(&accepted.username))));
+    let mut list = |name: &str, values: &[String]| {
+        if !values.is_empty() {
+            detail(text, name, &values.join(", "));
+        }
+    };
+    list("groups", &accepted.groups);
+    list("uid", &[&accepted.uid].into_iter().filter(|uid| !uid.is_empty()).cloned().collect::<Vec<_>>());
+    for (key, values) in &accepted.extra {
+        list("extra", &[format!("{key}: {}", values.join(", "))]);
+    }
+    list("audiences", &accepted.audiences);
+    for warning in &accepted.warnings {
+        line(text, &format!("  {:<9}  {warning}", palette.yellow("warning")));
+    }
+}
+
+fn http_version(answer: &Answer) -> &'static str {
+    if answer.http_version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" }
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+fn detail(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {name:<9}  {}", printable(value));
+}
+
+#[cfg(test)]
+mod tests;

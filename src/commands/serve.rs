@@ -1,0 +1,79 @@
+//! `countersign serve`: the service, from a configuration file until a signal.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::terminal;
+use super::{Conclusion, Failure, Outcome};
+use crate::app::{self, Running, StartError};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Loaded, LogFormat};
+use crate::findings::Findings;
+use crate::server::Limits;
+use crate::shutdown::Signals;
+use crate::trace::{self, Format};
+
+/// Answers TokenReviews as the configuration says, until SIGTERM.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let clock = SystemClock;
+    let loaded = Config::load(&arguments.config, clock.now());
+    let Some(config) = &loaded.config else { return Err(refused(&arguments.config, &loaded.findings)) };
+    let format = match config.log.format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
+    };
+    start_logging(format, config.log.level.as_str())?;
+    for finding in &loaded.findings {
+        tracing::warn!(code = finding.code, path = finding.path, remedy = finding.remedy, "{}", finding.message);
+    }
+    runtime()?.block_on(async {
+        let signals = Signals::new().map_err(|error| Failure::unknown(&error))?;
+        let running = start_loaded(&arguments.config, loaded, Arc::new(clock)).await?;
+        let (reviews, admin) = (running.review_address, running.admin_address);
+        tracing::info!(%reviews, %admin, version = env!("CARGO_PKG_VERSION"), "serving");
+        if running.until_signal(signals).await {
+            Ok(Conclusion::Yes)
+        } else {
+            Err(Failure::Unknown("stopped before every request in flight was answered".to_owned()))
+        }
+    })
+}
+
+/// Starts the service from a configuration file.
+pub(super) async fn start(path: &Path, clock: Arc<dyn Clock>) -> Result<Running, Failure> {
+    let loaded = Config::load(path, clock.now());
+    start_loaded(path, loaded, clock).await
+}
+
+/// A runtime with a thread per core, as the service needs it.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::unknown(&error))
+}
+
+/// Starts logging, to standard error.
+pub(super) fn start_logging(format: Format, level: &str) -> Result<(), Failure> {
+    trace::start(format, level).map_err(|error| Failure::Unknown(format!("logging cannot be started: {error}")))
+}
+
+async fn start_loaded(path: &Path, loaded: Loaded, clock: Arc<dyn Clock>) -> Result<Running, Failure> {
+    app::start(path, loaded, clock, Limits::default()).await.map_err(|error| match error {
+        StartError::Configuration(findings) => refused(path, &findings),
+        error => Failure::unknown(&error),
+    })
+}
+
+/// Everything that is wrong with a configuration goes to standard error, and the last line says what to do.
+pub(super) fn refused(path: &Path, findings: &Findings) -> Failure {
+    terminal::complain(findings.to_string().trim_end());
+    let path = path.display();
+    Failure::Refused(format!(
+        "{path}: the configuration has errors; `countersign check --config {path}` tests a change"
+    ))
+}
