@@ -148,11 +148,15 @@ impl fmt::Display for Facts<'_> {
             }
             Self::Key { key: Some(key), .. } => write!(f, "{}, thumbprint {}", key.kind(), key.thumbprint()),
             Self::Key { key: None, keys } => {
-                write!(f, "the issuer's key set has {} usable keys: ", keys.len())?;
-                for (position, key) in keys.keys().iter().enumerate() {
-                    write!(f, "{}kid {} ({})", if position == 0 { "" } else { ", " }, Text(key.kid()), key.kind())?;
+                const SHOWN: usize = 10;
+                f.write_str("none; the issuer's key set has")?;
+                for (position, key) in keys.keys().iter().take(SHOWN).enumerate() {
+                    write!(f, "{} kid {} ({})", if position == 0 { "" } else { "," }, Text(key.kid()), key.kind())?;
                 }
-                Ok(())
+                match keys.len().saturating_sub(SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
             }
             Self::Profile { header, policy } => {
                 let wanted = match policy.profile {

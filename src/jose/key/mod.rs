@@ -224,3 +224,6 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
         Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,18 +4,21 @@
 //! somebody should look into (a secret that was published, two keys under one name) raises an [`Alarm`]. There is at
 //! most one key for a token, so no token can make us try several.
 
+mod alarm;
+
 use std::fmt;
 
 use aws_lc_rs::digest;
 use serde_json::Value;
 
 use super::algorithm::{Algorithm, AlgorithmSet};
-use super::excerpt::Excerpt;
 use super::header::Header;
 use super::json::{self, JsonError, Limits};
 use super::jwk::{Jwk, SkipReason, Skipped};
 use super::key::{Key, sha256};
 use crate::authn::reason::Reason;
+
+pub use alarm::{Alarm, AlarmKind};
 
 /// The usable keys of an issuer.
 ///
@@ -184,57 +187,6 @@ impl Fingerprint {
     }
 }
 
-/// Something about a key set that its issuer should not have done. Tokens are judged without it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alarm {
-    /// The entry's name, if it has a valid one.
-    pub kid: Option<String>,
-    /// What it is.
-    pub kind: AlarmKind,
-}
-
-impl fmt::Display for Alarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kid {
-            Some(kid) => write!(f, "key {}: {}", Excerpt(kid), self.kind.sentence()),
-            None => write!(f, "a key without `kid`: {}", self.kind.sentence()),
-        }
-    }
-}
-
-/// The kinds of [`Alarm`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AlarmKind {
-    /// Different keys with the same `kid` for the same algorithm.
-    KidConflict,
-    /// Members of a private key.
-    PrivateKey,
-    /// A symmetric key.
-    SymmetricKey,
-}
-
-impl AlarmKind {
-    /// A stable code.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::KidConflict => "kid_conflict",
-            Self::PrivateKey => "private_key",
-            Self::SymmetricKey => "symmetric_key",
-        }
-    }
-
-    /// What it means, for people.
-    #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::KidConflict => "several different keys have this `kid` for the same algorithm; none of them is used",
-            Self::PrivateKey => "the private key is published with the public one; whoever reads it can sign tokens",
-            Self::SymmetricKey => "a symmetric key is published; whoever reads it knows the secret",
-        }
-    }
-}
-
 /// Why a document is no key set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
@@ -289,17 +241,17 @@ fn drop_conflicting(keys: &mut Vec<Key>, skipped: &mut Vec<Skipped>, alarms: &mu
             && one.thumbprint() != other.thumbprint()
             && one.algorithms().any(|algorithm| other.can(algorithm))
     };
-    let conflicting: Vec<bool> = keys.iter().map(|key| keys.iter().any(|other| conflict(key, other))).collect();
-    let mut flags = conflicting.into_iter();
-    keys.retain(|key| {
-        let keep = !flags.next().unwrap_or(false);
-        if !keep {
-            let kid = key.kid().map(str::to_owned);
-            alarms.push(Alarm { kid: kid.clone(), kind: AlarmKind::KidConflict });
-            skipped.push(Skipped { kid, why: SkipReason::Conflict });
+    let mut conflicting = Vec::new();
+    for (position, key) in keys.iter().enumerate() {
+        if keys.iter().any(|other| conflict(key, other)) {
+            conflicting.push(position);
         }
-        keep
-    });
+    }
+    for position in conflicting.into_iter().rev() {
+        let kid = keys.remove(position).kid().map(str::to_owned);
+        alarms.push(Alarm { kid: kid.clone(), kind: AlarmKind::KidConflict });
+        skipped.push(Skipped { kid, why: SkipReason::Conflict });
+    }
 }
 
 #[cfg(test)]
