@@ -35,6 +35,7 @@ pub mod events;
 pub mod findings;
 pub mod http;
 pub mod jose;
+pub mod login;
 pub mod mapping;
 pub mod metrics;
 pub mod outbound;

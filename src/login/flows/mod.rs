@@ -1,0 +1,1 @@
+//! Talking to the provider: each way to get tokens is a file here.
