@@ -1,15 +1,13 @@
-//! Issuers as the service uses them: Kubernetes' part and ours put together, and the checks across issuers.
+//! Issuers as the service uses them: Kubernetes' part and ours put together. The checks across issuers are in
+//! [`overlaps`].
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use unicode_general_category::{GeneralCategory, get_general_category};
-use unicode_normalization::UnicodeNormalization as _;
-
 use super::authentication::Authenticator;
 use super::file::WordOrNames;
 use super::report::Report;
-use super::{Issuer, Keys, ReservedIdentities, TokenProfile, file, values};
+use super::{Issuer, Keys, ReservedIdentities, TokenProfile, file, overlaps, values};
 use crate::findings::{FieldPath, Findings};
 
 /// The names under which algorithms can be asked for, and the name that each has in [`Issuer`].
@@ -71,13 +69,13 @@ pub(super) fn merge(
     }
 
     let acknowledged: HashSet<String> = by_url.keys().cloned().collect();
-    check_similar_urls(&authenticators, &acknowledged, &mut kubernetes);
-    check_shared_names(&authenticators, &mut kubernetes);
+    overlaps::check_similar_urls(&authenticators, &acknowledged, &mut kubernetes);
+    overlaps::check_shared_names(&authenticators, &mut kubernetes);
     let issuers = authenticators
         .into_iter()
         .map(|authenticator| {
             let settings = by_url.remove(&authenticator.url).unwrap_or_default();
-            check_reserved_prefixes(&authenticator, &settings.reserved_identities, &mut kubernetes);
+            overlaps::check_reserved_prefixes(&authenticator, &settings.reserved_identities, &mut kubernetes);
             Issuer {
                 url: authenticator.url,
                 discovery_url: authenticator.discovery_url,
@@ -130,7 +128,8 @@ impl Settings {
     ) -> Self {
         let default = Self::default();
         let require_verified_email = entry.require_verified_email.unwrap_or(default.require_verified_email);
-        if require_verified_email && authenticator.is_some_and(|issuer| issuer.mapping.username.claim != "email") {
+        let username = authenticator.map_or("", |authenticator| authenticator.mapping.username.claim.as_str());
+        if require_verified_email && !matches!(username, "" | "email") {
             let message = "has no effect: this issuer's user names do not come from the claim `email`";
             report.warning("no_effect", &path.field("requireVerifiedEmail"), message, "remove it");
         }
@@ -230,88 +229,4 @@ fn keys(section: file::Keys, default: &Keys, path: &FieldPath, report: &mut Repo
         report.error("out_of_range", &staleness_path, message, "make it several times as long");
     }
     Keys { refresh_interval, max_staleness }
-}
-
-/// Issuers are told apart by every byte of their URL. Two that look the same to people are a mistake, unless
-/// somebody says of both, in `issuers`, that they are meant.
-fn check_similar_urls(authenticators: &[Authenticator], acknowledged: &HashSet<String>, report: &mut Report) {
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    for Authenticator { url, path, .. } in authenticators.iter().filter(|authenticator| !authenticator.url.is_empty()) {
-        let Some(other) = seen.insert(look_of(url), url) else { continue };
-        let are_meant = acknowledged.contains(url) && acknowledged.contains(other);
-        if other != url && !are_meant {
-            let message = format!("differs from the issuer {other:?} only in case, default port or slashes");
-            let remedy = "remove the wrong one; if the provider uses both, give both an entry in `issuers`";
-            report.error("similar_issuers", &path.field("issuer").field("url"), message, remedy);
-        }
-    }
-}
-
-/// A URL without what people overlook.
-fn look_of(url: &str) -> String {
-    let lower = url.to_lowercase();
-    let (authority, path) = match lower.split_once("://") {
-        Some((_, rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        None => ("", lower.as_str()),
-    };
-    let path: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    format!("{}/{}", authority.strip_suffix(":443").unwrap_or(authority), path.join("/"))
-}
-
-/// An issuer whose prefix starts with another's (or equals it) can name the other's users. The API server takes such
-/// files, so this is a warning.
-fn check_shared_names(authenticators: &[Authenticator], report: &mut Report) {
-    for (index, authenticator) in authenticators.iter().enumerate() {
-        let earlier = authenticators.iter().take(index);
-        let mappings = authenticator.path.field("claimMappings");
-        let mine = &authenticator.mapping.username;
-        let other = earlier.clone().find(|other| overlap(&mine.prefix, &other.mapping.username.prefix));
-        if let Some(other) = other.filter(|other| !mine.claim.is_empty() && !other.mapping.username.claim.is_empty()) {
-            let message = format!("this issuer and {:?} can name the same user", other.url);
-            let remedy = "give each issuer a prefix that no other prefix starts with";
-            report.warning("shared_user_names", &mappings.field("username").field("prefix"), message, remedy);
-        }
-        let Some(mine) = &authenticator.mapping.groups else { continue };
-        let shares = |other: &&Authenticator| {
-            other.mapping.groups.as_ref().is_some_and(|theirs| overlap(&mine.prefix, &theirs.prefix))
-        };
-        if let Some(other) = earlier.clone().find(shares) {
-            let message = format!("this issuer and {:?} can name the same group", other.url);
-            let remedy =
-                "give each issuer a prefix that no other prefix starts with, unless the groups are meant as one";
-            report.warning("shared_group_names", &mappings.field("groups").field("prefix"), message, remedy);
-        }
-    }
-}
-
-fn overlap(one: &str, other: &str) -> bool {
-    one.starts_with(other) || other.starts_with(one)
-}
-
-/// A prefix that makes every name a reserved one refuses every token, unless exact names are let through.
-fn check_reserved_prefixes(authenticator: &Authenticator, reserved: &ReservedIdentities, report: &mut Report) {
-    let mappings = authenticator.path.field("claimMappings");
-    let prefixes =
-        [("username", Some(&authenticator.mapping.username)), ("groups", authenticator.mapping.groups.as_ref())];
-    for (field, mapping) in prefixes {
-        let Some(mapping) = mapping.filter(|mapping| looks_reserved(&mapping.prefix)) else { continue };
-        let lets_some_through = match reserved {
-            ReservedIdentities::Allow(names) => names.iter().any(|name| name.starts_with(&mapping.prefix)),
-            ReservedIdentities::Reject => false,
-        };
-        if !lets_some_through {
-            let message = "makes reserved names of all names, so every token would be refused";
-            let remedy = "choose another prefix, or list the exact names under `issuers[].reservedIdentities`";
-            report.error("reserved_prefix", &mappings.field(field).field("prefix"), message, remedy);
-        }
-    }
-}
-
-/// Whether a prefix reads as `system:` to people: whatever its case, its width, or what cannot be seen in it.
-fn looks_reserved(prefix: &str) -> bool {
-    let visible = |c: &char| {
-        !matches!(get_general_category(*c), GeneralCategory::Format | GeneralCategory::Control) && !c.is_whitespace()
-    };
-    let look: String = prefix.nfkc().filter(visible).flat_map(char::to_lowercase).collect();
-    look.starts_with("system:")
 }

@@ -4,9 +4,9 @@
 //! go, each with its field and a remedy. A [`Config`] exists only if nothing was refused, and holds the content of the
 //! files, so that what is built from it comes from one reading: certificate, key and issuers never mix two versions.
 //!
-//! The way of a setting: bytes → [`yaml`] → [`file`] (what the text looks like) → a section's own module (what it
-//! means; defaults are stated there) → the types here. [`authentication`] holds Kubernetes' rules for its own file,
-//! [`issuers`] the rules across issuers. Operators read `docs/configuration.md`.
+//! The way of a setting: bytes → `yaml` → `file` (what the text looks like) → a section's own module (what it means;
+//! defaults are stated there) → the types here. `authentication` holds Kubernetes' rules for its own file, `issuers`
+//! puts our settings to it, `overlaps` holds the rules across issuers. Operators read `docs/configuration.md`.
 
 mod authentication;
 mod certificates;
@@ -15,10 +15,12 @@ mod file;
 mod files;
 mod issuers;
 mod load;
+mod overlaps;
 mod report;
 mod secret;
 mod server;
 pub mod size;
+mod tree;
 mod values;
 mod yaml;
 

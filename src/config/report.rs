@@ -1,6 +1,6 @@
 //! The findings about one file, while it is being checked.
 
-use super::yaml::Positions;
+use super::tree::Positions;
 use crate::findings::{FieldPath, Finding, Findings, Severity};
 
 /// Collects what is found in one file and adds to each message where in the file it is.
@@ -90,6 +90,16 @@ impl Report {
             (None, Some(line)) => format!("line {line}: {message}"),
             (None, None) => message,
         };
+        let message = shortened(message);
         self.findings.push(Finding { code, severity, path: path.to_string(), message, remedy });
+    }
+}
+
+/// Messages quote what stands in a file, which may be long.
+fn shortened(message: String) -> String {
+    const LONGEST: usize = 1000;
+    match message.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
+        None => message,
     }
 }

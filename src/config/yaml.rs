@@ -1,22 +1,19 @@
 //! From a file's bytes to the structs of [`file`](super::file), with every problem of form reported at once.
 //!
-//! The text is read into a tree first, within limits that no honest file reaches, so that a hostile one costs
+//! The text is read into a [`tree`](super::tree) first, within limits that no honest file reaches, so that a hostile one costs
 //! milliseconds and an error. Then the tree is fitted to the structs; what does not fit is reported, taken out, and the
 //! rest is tried again, so that one wrong field does not hide the others.
 //!
 //! Strict as Kubernetes is: no duplicate or unknown fields, one document, no guessing of types. JSON is YAML, too.
 
-use std::fmt;
-use std::sync::Arc;
-
-use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{MergeKeyPolicy, Options, Spanned, UserMessageFormatter, budget, options};
 
 use super::report::Report;
+use super::tree::{Node, Positions};
 use crate::findings::{FieldPath, Step};
 
 /// The largest file that is read: Kubernetes' own limit for a ConfigMap or Secret.
@@ -38,37 +35,12 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], report: &mut Report) -> Op
         report.error("empty_file", &FieldPath::root(), message, remedy);
         return None;
     }
-    let duplicates = tree.value.duplicates();
-    report.locate(Positions(Some(Arc::new(tree))));
+    let duplicates = tree.value.duplicates(MAX_PROBLEMS);
+    report.locate(Positions::of(tree));
     for path in duplicates {
         report.error("duplicate_field", &path, "this field is there twice", "keep one of the two");
     }
     fit(&mut value, report)
-}
-
-/// Where in the text each field is.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Positions(Option<Arc<Spanned<Node>>>);
-
-impl Positions {
-    /// The line of a field, or of what it would be in if it is not there.
-    pub(super) fn line_of(&self, path: &FieldPath) -> Option<u64> {
-        let mut here = self.0.as_deref()?;
-        let mut line = None;
-        for step in path.steps() {
-            let inner = match (&here.value, step) {
-                (Node::Mapping(members), Step::Field(name)) => {
-                    members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
-                }
-                (Node::List(items), Step::Index(index)) => items.get(*index),
-                _ => None,
-            };
-            let Some(inner) = inner else { break };
-            here = inner;
-            line = Some(here.referenced.line());
-        }
-        line
-    }
 }
 
 fn parse(bytes: &[u8], report: &mut Report) -> Option<Spanned<Node>> {
@@ -107,115 +79,6 @@ fn limits() -> Options {
         no_schema: true,
         reject_unsupported_tags: true,
         with_snippet: false,
-    }
-}
-
-/// A document as it was written, with positions, duplicates included.
-#[derive(Debug)]
-pub(super) enum Node {
-    Leaf(Value),
-    List(Vec<Spanned<Self>>),
-    Mapping(Vec<(String, Spanned<Self>)>),
-}
-
-impl Node {
-    /// The same without positions; of duplicates the first counts.
-    fn to_value(&self) -> Value {
-        match self {
-            Self::Leaf(value) => value.clone(),
-            Self::List(items) => items.iter().map(|item| item.value.to_value()).collect(),
-            Self::Mapping(members) => {
-                let mut object = serde_json::Map::new();
-                for (name, member) in members {
-                    object.entry(name.as_str()).or_insert_with(|| member.value.to_value());
-                }
-                Value::Object(object)
-            }
-        }
-    }
-
-    /// The fields that are there more than once.
-    fn duplicates(&self) -> Vec<FieldPath> {
-        let mut found = Vec::new();
-        self.find_duplicates(&FieldPath::root(), &mut found);
-        found
-    }
-
-    fn find_duplicates(&self, here: &FieldPath, found: &mut Vec<FieldPath>) {
-        match self {
-            Self::Leaf(_) => {}
-            Self::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    item.value.find_duplicates(&here.index(index), found);
-                }
-            }
-            Self::Mapping(members) => {
-                let mut seen = std::collections::HashSet::new();
-                for (name, member) in members {
-                    let path = here.field(name);
-                    if !seen.insert(name) && found.len() < MAX_PROBLEMS && !found.contains(&path) {
-                        found.push(path.clone());
-                    }
-                    member.value.find_duplicates(&path, found);
-                }
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyNode;
-
-        impl<'de> Visitor<'de> for AnyNode {
-            type Value = Node;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Leaf(Value::Null))
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-                Ok(Node::Leaf(value.into()))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-                Ok(Node::Leaf(value.into()))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-                Ok(Node::Leaf(value.into()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-                Ok(Node::Leaf(value.into()))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-                Ok(Node::Leaf(value.into()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    list.push(item);
-                }
-                Ok(Node::List(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
-                let mut mapping = Vec::new();
-                while let Some(member) = members.next_entry()? {
-                    mapping.push(member);
-                }
-                Ok(Node::Mapping(mapping))
-            }
-        }
-
-        deserializer.deserialize_any(AnyNode)
     }
 }
 

@@ -97,15 +97,16 @@ fn prefixed_claim(
         unsupported(&path.field("expression"), "use claim and prefix", report);
     }
     let Some(claim) = claim else {
-        if mapping.prefix.is_some() && expression.is_none() {
+        if mapping.prefix.is_some() && expression.is_none() && !report.is_incomplete(path) {
             report.info("prefix_ignored", &path.field("prefix"), "has no effect without a claim");
         }
         return None;
     };
-    if mapping.prefix.is_none() {
+    let Some(prefix) = mapping.prefix else {
         report.missing(&path.field("prefix"), "write a prefix of the issuer's own, or \"\" for none");
-    }
-    Some(ClaimMapping { claim, prefix: mapping.prefix.unwrap_or_default() })
+        return None;
+    };
+    Some(ClaimMapping { claim, prefix })
 }
 
 fn uid_claim(mapping: file::ClaimOrExpression, path: &FieldPath, report: &mut Report) -> Option<String> {
