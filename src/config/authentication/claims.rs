@@ -50,7 +50,8 @@ pub(super) fn validation_rules(
 pub(super) fn mapping(mappings: file::ClaimMappings, path: &FieldPath, report: &mut Report) -> Mapping {
     let username_path = path.field("username");
     let username = mappings.username.unwrap_or_default();
-    if given(username.claim.clone()).is_none() && given(username.expression.clone()).is_none() {
+    let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+    if is_empty(&username.claim) && is_empty(&username.expression) {
         report.missing(&username_path, "set claim and prefix, such as claim: sub and prefix: \"idp:\"");
     }
     let username = prefixed_claim(username, &username_path, report);
@@ -85,39 +86,33 @@ fn prefixed_claim(
     path: &FieldPath,
     report: &mut Report,
 ) -> Option<ClaimMapping> {
-    let (claim, expression) = (given(mapping.claim), given(mapping.expression));
-    if claim.is_some() && expression.is_some() {
-        both(path, report);
-    }
-    if expression.is_some() {
-        if mapping.prefix.is_some() {
-            let message = "goes with a claim; an expression makes the whole name";
-            report.error("invalid", &path.field("prefix"), message, "remove it");
+    let prefix_path = path.field("prefix");
+    match (given(mapping.claim), given(mapping.expression), mapping.prefix) {
+        (Some(claim), None, Some(prefix)) => return Some(ClaimMapping { claim, prefix }),
+        (Some(_), None, None) => report.missing(&prefix_path, "write a prefix of the issuer's own, or \"\" for none"),
+        (Some(_), Some(_), _) => both(path, report),
+        (None, Some(_), prefix) => {
+            if prefix.is_some() {
+                let message = "goes with a claim; an expression makes the whole name";
+                report.error("invalid", &prefix_path, message, "remove it");
+            }
+            unsupported(&path.field("expression"), "use claim and prefix", report);
         }
-        unsupported(&path.field("expression"), "use claim and prefix", report);
-    }
-    let Some(claim) = claim else {
-        if mapping.prefix.is_some() && expression.is_none() && !report.is_incomplete(path) {
-            report.info("prefix_ignored", &path.field("prefix"), "has no effect without a claim");
+        (None, None, Some(_)) if !report.is_incomplete(path) => {
+            report.info("prefix_ignored", &prefix_path, "has no effect without a claim");
         }
-        return None;
-    };
-    let Some(prefix) = mapping.prefix else {
-        report.missing(&path.field("prefix"), "write a prefix of the issuer's own, or \"\" for none");
-        return None;
-    };
-    Some(ClaimMapping { claim, prefix })
+        (None, None, _) => {}
+    }
+    None
 }
 
 fn uid_claim(mapping: file::ClaimOrExpression, path: &FieldPath, report: &mut Report) -> Option<String> {
-    let (claim, expression) = (given(mapping.claim), given(mapping.expression));
-    if claim.is_some() && expression.is_some() {
-        both(path, report);
+    match (given(mapping.claim), given(mapping.expression)) {
+        (Some(_), Some(_)) => both(path, report),
+        (None, Some(_)) => unsupported(&path.field("expression"), "use claim", report),
+        (claim, None) => return claim,
     }
-    if expression.is_some() {
-        unsupported(&path.field("expression"), "use claim", report);
-    }
-    claim
+    None
 }
 
 fn check_extra(mappings: Vec<file::ExtraMapping>, path: &FieldPath, report: &mut Report) {
