@@ -3,5 +3,7 @@
 //! A test changes one thing about a rig that works. Time comes from the rig's clock, and nothing sleeps: what takes time is
 //! waited for by the event that ends it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
+
 mod reviews;
 mod support;

@@ -18,8 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use judge::{Policy, TokenProfile};
-use judge::{Refusal, judge};
+pub use judge::{Policy, Refusal, TokenProfile, issuer_claim_matches, judge};
 pub use keys::{KeySource, KeySources};
 use keys::{Keys, Refetch};
 pub use trail::{Facts, NoTrail, Outcome, Step, Trail};
@@ -83,7 +82,7 @@ pub struct BuildError {
     pub issuer: String,
     /// What is wrong.
     #[source]
-    pub cause: SetupError,
+    pub cause: Box<SetupError>,
 }
 
 /// What can be wrong with an issuer's settings.
@@ -117,7 +116,7 @@ impl Oidc {
         let keys = context
             .sources
             .take_over_or_start(keys, context)
-            .map_err(|cause| BuildError { issuer: policy.issuer.clone(), cause })?;
+            .map_err(|cause| BuildError { issuer: policy.issuer.clone(), cause: Box::new(cause) })?;
         let name = IssuerName::new(&policy.issuer);
         let (clock, events) = (Arc::clone(&context.clock), Arc::clone(&context.events));
         Ok(Self { name, policy, keys, clock, events })
