@@ -33,6 +33,7 @@ pub mod config;
 pub mod dev;
 pub mod events;
 pub mod findings;
+pub mod hardening;
 pub mod http;
 pub mod jose;
 pub mod login;

@@ -9,6 +9,7 @@ use crate::app::{self, Running, StartError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded, LogFormat};
 use crate::findings::Findings;
+use crate::hardening;
 use crate::server::Limits;
 use crate::shutdown::Signals;
 use crate::trace::{self, Format};
@@ -30,6 +31,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         LogFormat::Text => Format::Text,
     };
     start_logging(format, config.log.level.as_str())?;
+    hardening::report_panics_by_place();
+    hardening::apply();
     for finding in &loaded.findings {
         tracing::warn!(code = finding.code, path = finding.path, remedy = finding.remedy, "{}", finding.message);
     }
