@@ -75,7 +75,7 @@ pub(super) fn merge(
         .into_iter()
         .map(|authenticator| {
             let settings = by_url.remove(&authenticator.url).unwrap_or_default();
-            overlaps::check_reserved_prefixes(&authenticator, &settings.reserved_identities, &mut kubernetes);
+            overlaps::check_prefixes(&authenticator, &settings.reserved_identities, &mut kubernetes);
             Issuer {
                 url: authenticator.url,
                 discovery_url: authenticator.discovery_url,

@@ -1,14 +1,12 @@
 //! Identities that could be mistaken for others: issuers that look the same, issuers that can name each other's users,
-//! and prefixes that make users of Kubernetes itself.
+//! and prefixes that no name can have.
 
 use std::collections::{BTreeMap, HashSet};
 
-use unicode_general_category::{GeneralCategory, get_general_category};
-use unicode_normalization::UnicodeNormalization as _;
-
-use super::ReservedIdentities;
 use super::authentication::Authenticator;
 use super::report::Report;
+use super::{ClaimMapping, ReservedIdentities};
+use crate::mapping::names;
 
 /// Issuers are told apart by every byte of their URL. Two that look the same to people are a mistake, unless
 /// somebody says of both, in `issuers`, that they are meant.
@@ -70,36 +68,28 @@ fn overlap(one: &str, other: &str) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
-/// A prefix that makes every name a reserved one refuses every token, unless exact names are let through.
-pub(super) fn check_reserved_prefixes(
-    authenticator: &Authenticator,
-    reserved: &ReservedIdentities,
-    report: &mut Report,
-) {
+/// A prefix that makes every name one that [`mapping`](crate::mapping) refuses would refuse every token.
+pub(super) fn check_prefixes(authenticator: &Authenticator, reserved: &ReservedIdentities, report: &mut Report) {
     let mappings = authenticator.path.field("claimMappings");
     let prefixes =
         [("username", Some(&authenticator.mapping.username)), ("groups", authenticator.mapping.groups.as_ref())];
     for (field, mapping) in prefixes {
-        let Some(mapping) = mapping.filter(|mapping| looks_reserved(&mapping.prefix)) else { continue };
+        let Some(ClaimMapping { prefix, .. }) = mapping else { continue };
+        let path = mappings.field(field).field("prefix");
         let lets_some_through = match reserved {
-            ReservedIdentities::Allow(names) => names.iter().any(|name| name.starts_with(&mapping.prefix)),
+            ReservedIdentities::Allow(names) => names.iter().any(|name| name.starts_with(prefix)),
             ReservedIdentities::Reject => false,
         };
-        if !lets_some_through {
+        if names::is_reserved(prefix) && !lets_some_through {
             let message = "makes reserved names of all names, so every token would be refused";
             let remedy = "choose another prefix, or list the exact names under `issuers[].reservedIdentities`";
-            report.error("reserved_prefix", &mappings.field(field).field("prefix"), message, remedy);
+            report.error("reserved_prefix", &path, message, remedy);
+        } else if names::check(&[prefix, "x"].concat()).is_err() {
+            let message = "starts with a space, is too long, or has characters that cannot be seen, so every token would be \
+                           refused";
+            report.error("unusable_prefix", &path, message, "type the prefix anew");
         }
     }
-}
-
-/// Whether a prefix reads as `system:` to people: whatever its case, its width, or what cannot be seen in it.
-fn looks_reserved(prefix: &str) -> bool {
-    let visible = |c: &char| {
-        !matches!(get_general_category(*c), GeneralCategory::Format | GeneralCategory::Control) && !c.is_whitespace()
-    };
-    let look: String = prefix.nfkc().filter(visible).flat_map(char::to_lowercase).collect();
-    look.starts_with("system:")
 }
 
 #[cfg(test)]

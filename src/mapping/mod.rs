@@ -4,7 +4,7 @@
 //! What must hold on every path: the user name is not empty, no name deceives a reader, and nothing starts with
 //! `system:` unless the operator let that exact name through. kube-apiserver checks none of this in a webhook's answer.
 
-mod names;
+pub(crate) mod names;
 
 use std::collections::BTreeMap;
 

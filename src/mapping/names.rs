@@ -12,7 +12,7 @@ pub(super) const MAX_BYTES: usize = 1024;
 const RESERVED: &str = "system:";
 
 /// Refuses names that are too long, start or end with a space, or hold characters that cannot be seen.
-pub(super) fn check(name: &str) -> Result<(), Reason> {
+pub(crate) fn check(name: &str) -> Result<(), Reason> {
     if name.len() > MAX_BYTES {
         return Err(Reason::Oversized);
     }
@@ -25,7 +25,7 @@ pub(super) fn check(name: &str) -> Result<(), Reason> {
 
 /// Whether a name starts with `system:`, or looks to a reader as if it did. Kubernetes compares bytes, so look-alikes
 /// have no power; but they are made to be taken for the real ones.
-pub(super) fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     let mut folded = name.nfkc().flat_map(char::to_lowercase).map(plain).skip_while(|c| c.is_whitespace());
     RESERVED.chars().all(|wanted| folded.next() == Some(wanted))
 }
