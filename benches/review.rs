@@ -62,7 +62,9 @@ fn pieces(c: &mut Criterion) {
 fn verification(c: &mut Criterion) {
     let policy = policy();
     let mut group = c.benchmark_group("token to verified claims");
-    for algorithm in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa] {
+    for algorithm in
+        [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa]
+    {
         let Sample { token, keys } = sample(algorithm);
         group.bench_function(algorithm.name(), |b| {
             b.iter(|| {

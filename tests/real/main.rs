@@ -7,7 +7,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
 #![expect(clippy::print_stderr, reason = "a failing test shows the logs of the processes it started")]
 
+mod commands;
 mod delegates;
+mod deploy;
 mod outage;
 mod providers;
 mod reload;

@@ -33,7 +33,7 @@ use crate::outbound::OutboundError;
 /// How long a review waits for keys: for the first ones after a start, and for a fetch that an unknown key caused.
 const KEY_WAIT: Duration = Duration::from_secs(2);
 
-/// The one `iss` that stands for another than itself; [`judge::issuer_claim_matches`] says for which.
+/// The one `iss` that stands for another than itself; [`issuer_claim_matches`] says for which.
 const GOOGLE_ALIAS: &str = "accounts.google.com";
 
 /// Everything that defines an OpenID Connect issuer.
@@ -190,7 +190,7 @@ impl Oidc {
 #[async_trait]
 impl Verifier for Oidc {
     fn claimed_names(&self) -> Vec<String> {
-        let alias = Some(GOOGLE_ALIAS).filter(|alias| judge::issuer_claim_matches(&self.policy.issuer, alias));
+        let alias = Some(GOOGLE_ALIAS).filter(|alias| issuer_claim_matches(&self.policy.issuer, alias));
         std::iter::once(self.policy.issuer.as_str()).chain(alias).map(str::to_owned).collect()
     }
 

@@ -130,6 +130,11 @@ impl Countersign {
             .sum()
     }
 
+    /// The configuration file.
+    pub(crate) fn configuration(&self) -> &Path {
+        &self.configuration
+    }
+
     /// A kubeconfig for `--authentication-token-webhook-config-file`.
     pub(crate) fn webhook(&self, rig: &Rig) -> PathBuf {
         webhook(rig, self.port)
