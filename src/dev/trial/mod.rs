@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
@@ -161,12 +161,6 @@ impl Trial {
     #[must_use]
     pub fn webhook(&self) -> &Url {
         &self.connection.server
-    }
-
-    /// Where metrics and health are served.
-    #[must_use]
-    pub fn admin_address(&self) -> SocketAddr {
-        self.admin_address
     }
 
     /// A client that is to the webhook what kube-apiserver will be.
@@ -335,17 +329,6 @@ jwt:
       groups: {{claim: groups, prefix: \"dev:\"}}
 "
     )
-}
-
-/// A path as a shell takes it.
-#[must_use]
-pub fn shell_quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+:@%,=".contains(character);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
