@@ -34,7 +34,7 @@ pub(crate) enum Conclusion {
 /// Why a command could not find out. The message is one line for people.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// What was given is not good, and it was said why: 1.
+    /// What was to be judged is not good, and it was said why: 1.
     Refused(String),
     /// The world did not let it: 3.
     Unknown(String),

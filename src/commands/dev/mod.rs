@@ -10,7 +10,8 @@ use self::page::{Places, Row, Verdict};
 use super::terminal::{self, Palette};
 use super::{Conclusion, Failure, Outcome, explain, program, serve};
 use crate::clock::{Clock, SystemClock};
-use crate::dev::trial::{API_AUDIENCE, Sample, Trial, TrialOptions, review};
+use crate::dev::folder::FolderError;
+use crate::dev::trial::{API_AUDIENCE, Sample, Trial, TrialError, TrialOptions, review};
 use crate::providers::StepOutcome;
 use crate::shutdown::Signals;
 use crate::wiring::reviewer::Judgement;
@@ -46,7 +47,10 @@ async fn demonstrate(arguments: &Arguments) -> Outcome {
         address: arguments.address,
         admin_address: arguments.admin_address,
     };
-    let trial = Trial::prepare(options, clock.now()).await.map_err(|error| Failure::unknown(&error))?;
+    let trial = Trial::prepare(options, clock.now()).await.map_err(|error| match error {
+        TrialError::Folder(FolderError::Occupied { .. }) => Failure::wrong_use(&error),
+        _ => Failure::unknown(&error),
+    })?;
     let running = serve::start(&trial.config(), clock).await?;
     let palette = Palette::of_stdout();
     let places = Places {

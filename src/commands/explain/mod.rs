@@ -59,7 +59,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 pub(super) async fn walk(path: &Path, token: &BearerToken, audiences: &[String]) -> Result<Explanation, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let loaded = Config::load(path, clock.now());
-    let Some(config) = loaded.config else { return Err(serve::refused(path, &loaded.findings)) };
+    // Not `Refused`: that would be the verdict on the token.
+    let Some(config) = loaded.config else { return Err(Failure::WrongUse(serve::refused(path, &loaded.findings))) };
     let config = Config { state_directory: None, ..config };
     let context = oidc::Context { clock: Arc::clone(&clock), events: Arc::new(NoEvents), sources: Arc::default() };
     let issuers = config
