@@ -3,7 +3,7 @@
 //! What must hold: nothing but the configured URLs is contacted; redirects are not followed (a redirect would let
 //! whoever can answer choose the next address, with our trust); an answer is read up to a cap, never inflated; link-local
 //! addresses, where clouds keep their metadata services, are refused after name resolution, on the very addresses that
-//! are connected to. Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`).
+//! are connected to. Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`), except for loopback.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Outbound {
     client: reqwest::Client,
+    /// For loopback, where no proxy can go for us.
+    direct: reqwest::Client,
 }
 
 /// What a conditional GET brought.
@@ -113,8 +115,15 @@ impl Outbound {
     ///
     /// When the authority does not parse or the system has no roots.
     pub fn new(certificate_authority: Option<&str>) -> Result<Self, OutboundError> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(certificate_authority)?)
+        let tls = client_config(certificate_authority)?;
+        let client = Self::builder(tls.clone()).build().map_err(OutboundError::Client)?;
+        let direct = Self::builder(tls).no_proxy().build().map_err(OutboundError::Client)?;
+        Ok(Self { client, direct })
+    }
+
+    fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -124,9 +133,6 @@ impl Outbound {
             .pool_max_idle_per_host(1)
             .dns_resolver(Resolver)
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(OutboundError::Client)?;
-        Ok(Self { client })
     }
 
     /// Fetches a document of at most `cap` bytes, unless it still has the given entity tag.
@@ -137,8 +143,9 @@ impl Outbound {
     pub async fn get(&self, url: &Url, etag: Option<&str>, cap: usize) -> Result<Fetched, OutboundError> {
         check(url)?;
         let failed = |cause: reqwest::Error| OutboundError::Request { url: url.clone(), cause: cause.without_url() };
+        let client = if is_loopback(url) { &self.direct } else { &self.client };
         let mut request =
-            self.client.get(url.clone()).header(ACCEPT, "application/json, */*").header(ACCEPT_ENCODING, "identity");
+            client.get(url.clone()).header(ACCEPT, "application/json, */*").header(ACCEPT_ENCODING, "identity");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -193,6 +200,17 @@ pub fn client_config(certificate_authority: Option<&str>) -> Result<ClientConfig
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Whether a URL leads to this machine. As for Go programs, the environment's proxy has no part in that.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// The whole chain of an error in one line, each cause once.

@@ -14,7 +14,7 @@ mod token;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -34,7 +34,7 @@ pub(crate) enum Conclusion {
 /// Why a command could not find out. The message is one line for people.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// What was given is not good, and it was said why: 1.
+    /// What was to be judged is not good, and it was said why: 1.
     Refused(String),
     /// The world did not let it: 3.
     Unknown(String),
@@ -119,28 +119,53 @@ fn parse(arguments: &[OsString]) -> Result<Command, clap::Error> {
     Ok(Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)?.command)
 }
 
-/// Help, version or wrong use, in clap's words. It likes to quote what it did not expect, which may be a token.
+/// Help, version or wrong use, in clap's words.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    const LONGEST_QUOTED: usize = 32;
-    if !error.use_stderr() {
-        return match terminal::print(&error.render().to_string()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => ExitCode::from(failure.code()),
-        };
+    let text = usage_text(error, arguments);
+    if error.use_stderr() {
+        terminal::complain(text.trim_end());
+        return ExitCode::from(2);
     }
+    match terminal::print(&text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ExitCode::from(failure.code()),
+    }
+}
+
+/// clap quotes what it did not expect, which may be a token: long arguments are cut out of its text.
+fn usage_text(error: &clap::Error, arguments: &[OsString]) -> String {
+    const LONGEST_QUOTED: usize = 32;
     let mut text = error.render().to_string();
-    for argument in arguments.iter().map(|argument| argument.to_string_lossy()) {
+    for argument in arguments.iter().skip(1).map(|argument| argument.to_string_lossy()) {
         if argument.len() > LONGEST_QUOTED {
             text = text.replace(&*argument, &format!("… ({} bytes)", argument.len()));
         }
     }
-    terminal::complain(text.trim_end());
-    ExitCode::from(2)
+    text
 }
 
 /// An error and its causes in one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
     printable(&outbound::chain(error)).into_owned()
+}
+
+/// How to call this program again: as it was called, or by its whole path if that was a path.
+fn program() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if called.components().count() == 1 {
+        return shell_quoted(&called);
+    }
+    shell_quoted(&std::env::current_exe().unwrap_or(called))
+}
+
+/// A path as a shell takes it.
+fn shell_quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+:@%,=".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A runtime for commands that ask one question.

@@ -8,7 +8,7 @@ use super::{Conclusion, Failure, Outcome};
 use crate::app::{self, Running, StartError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded, LogFormat};
-use crate::findings::Findings;
+use crate::findings::{Finding, Findings, Severity};
 use crate::hardening;
 use crate::server::Limits;
 use crate::shutdown::Signals;
@@ -25,7 +25,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let clock = SystemClock;
     let loaded = Config::load(&arguments.config, clock.now());
-    let Some(config) = &loaded.config else { return Err(refused(&arguments.config, &loaded.findings)) };
+    let Some(config) = &loaded.config else {
+        return Err(Failure::Refused(refused(&arguments.config, &loaded.findings)));
+    };
     let format = match config.log.format {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
@@ -33,9 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     start_logging(format, config.log.level.as_str())?;
     hardening::report_panics_by_place();
     hardening::apply();
-    for finding in &loaded.findings {
-        tracing::warn!(code = finding.code, path = finding.path, remedy = finding.remedy, "{}", finding.message);
-    }
+    log_findings(&loaded.findings);
     runtime()?.block_on(async {
         let signals = Signals::new().map_err(|error| Failure::unknown(&error))?;
         let running = start_loaded(&arguments.config, loaded, Arc::new(clock)).await?;
@@ -65,18 +65,25 @@ pub(super) fn start_logging(format: Format, level: &str) -> Result<(), Failure> 
     trace::start(format, level).map_err(|error| Failure::Unknown(format!("logging cannot be started: {error}")))
 }
 
+fn log_findings(findings: &Findings) {
+    for Finding { code, severity, path, message, remedy } in findings {
+        match severity {
+            Severity::Info => tracing::info!(code, path, remedy, "{message}"),
+            Severity::Error | Severity::Warning => tracing::warn!(code, path, remedy, "{message}"),
+        }
+    }
+}
+
 async fn start_loaded(path: &Path, loaded: Loaded, clock: Arc<dyn Clock>) -> Result<Running, Failure> {
     app::start(path, loaded, clock, Limits::default()).await.map_err(|error| match error {
-        StartError::Configuration(findings) => refused(path, &findings),
+        StartError::Configuration(findings) => Failure::Refused(refused(path, &findings)),
         error => Failure::unknown(&error),
     })
 }
 
-/// Everything that is wrong with a configuration goes to standard error, and the last line says what to do.
-pub(super) fn refused(path: &Path, findings: &Findings) -> Failure {
+/// Everything that is wrong with a configuration goes to standard error. Returns the last line, which says what to do.
+pub(super) fn refused(path: &Path, findings: &Findings) -> String {
     terminal::complain(findings.to_string().trim_end());
     let path = path.display();
-    Failure::Refused(format!(
-        "{path}: the configuration has errors; `countersign check --config {path}` tests a change"
-    ))
+    format!("{path}: the configuration has errors; `countersign check --config {path}` tests a change")
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Who may read a file that is written.
@@ -58,18 +59,11 @@ fn write_beside(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     written
 }
 
-#[cfg(unix)]
 fn create(path: &Path, access: Access) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
     OpenOptions::new().write(true).create_new(true).mode(access.mode()).open(path)
 }
 
-#[cfg(not(unix))]
-fn create(path: &Path, _access: Access) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -5,5 +5,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
+mod commands;
 mod reviews;
 mod support;

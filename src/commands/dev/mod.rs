@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use self::page::{Row, Verdict};
+use self::page::{Places, Row, Verdict};
 use super::terminal::{self, Palette};
-use super::{Conclusion, Failure, Outcome, explain, serve};
+use super::{Conclusion, Failure, Outcome, explain, program, serve};
 use crate::clock::{Clock, SystemClock};
-use crate::dev::trial::{API_AUDIENCE, Sample, Trial, TrialOptions, review};
+use crate::dev::folder::FolderError;
+use crate::dev::trial::{API_AUDIENCE, Sample, Trial, TrialError, TrialOptions, review};
 use crate::providers::StepOutcome;
 use crate::shutdown::Signals;
 use crate::wiring::reviewer::Judgement;
@@ -46,16 +47,27 @@ async fn demonstrate(arguments: &Arguments) -> Outcome {
         address: arguments.address,
         admin_address: arguments.admin_address,
     };
-    let trial = Trial::prepare(options, clock.now()).await.map_err(|error| Failure::unknown(&error))?;
+    let trial = Trial::prepare(options, clock.now()).await.map_err(|error| match error {
+        TrialError::Folder(FolderError::Occupied { .. }) => Failure::wrong_use(&error),
+        _ => Failure::unknown(&error),
+    })?;
     let running = serve::start(&trial.config(), clock).await?;
     let palette = Palette::of_stdout();
-    terminal::print(&page::heading(&trial, palette))?;
+    let places = Places {
+        webhook: trial.webhook().clone(),
+        issuer: trial.issuer().url().to_owned(),
+        admin: running.admin_address,
+        folder: trial.folder().path().to_owned(),
+    };
+    terminal::print(&page::heading(&places, palette))?;
     let all_is_well = introduce(&trial, palette).await?;
-    terminal::print(&page::next_steps(&trial, palette))?;
+    terminal::print(&page::files(&places, palette))?;
     if arguments.once {
         running.stop(std::future::ready(())).await;
+        terminal::print(&page::done(all_is_well, palette))?;
         return Ok(if all_is_well { Conclusion::Yes } else { Conclusion::No });
     }
+    terminal::print(&page::next_steps(&places, &program(), palette))?;
     terminal::print(&page::serving(palette))?;
     serve::start_logging(crate::trace::Format::Text, "info")?;
     let mut signals = signals;

@@ -1,1 +1,54 @@
+use serde_json::json;
 
+use super::*;
+use crate::authn::{Cause, Reason};
+use crate::providers::ExplainedStep;
+
+fn step(name: &'static str, outcome: StepOutcome, facts: &str) -> ExplainedStep {
+    ExplainedStep { name, outcome, facts: facts.to_owned() }
+}
+
+fn accepted() -> Explanation {
+    Explanation {
+        steps: vec![step("form", StepOutcome::Passed, "700 bytes"), step("audience", StepOutcome::Passed, "aud \"a\"")],
+        outcome: StepOutcome::Passed,
+        user: Some(UserInfo { username: "alice".to_owned(), ..UserInfo::default() }),
+        audiences: vec!["one".to_owned()],
+    }
+}
+
+fn stopped(outcome: StepOutcome) -> Explanation {
+    let steps = vec![step("form", StepOutcome::Passed, "700 bytes"), step("times", outcome, "exp 1\u{1b}[2J")];
+    Explanation { steps, outcome, user: None, audiences: vec![] }
+}
+
+#[test]
+fn every_step_is_a_line_and_the_verdict_is_the_last() {
+    let shown = |explanation| text(&explanation, Palette::plain());
+    assert_eq!(shown(accepted()), "  ok  form      700 bytes\n  ok  audience  aud \"a\"\naccepted as alice\n");
+    assert_eq!(
+        shown(stopped(StepOutcome::Rejected(Reason::Expired))),
+        "  ok  form   700 bytes\n  no  times  exp 1\\u{1b}[2J\nrefused: expired – The token's `exp` has passed.\n"
+    );
+    let sentence = Cause::KeysUnavailable.sentence();
+    assert_eq!(
+        shown(stopped(StepOutcome::Undecided(Cause::KeysUnavailable))),
+        format!("  ok  form   700 bytes\n  ?   times  exp 1\\u{{1b}}[2J\nundecided: keys_unavailable – {sentence}\n")
+    );
+}
+
+#[test]
+fn programs_get_the_same() {
+    let shown = |explanation| serde_json::to_value(document(&explanation)).unwrap();
+    let form = json!({"name": "form", "outcome": "passed", "facts": "700 bytes"});
+    assert_eq!(
+        shown(accepted()),
+        json!({"verdict": "accepted", "user": {"username": "alice"}, "audiences": ["one"],
+            "steps": [form, {"name": "audience", "outcome": "passed", "facts": "aud \"a\""}]})
+    );
+    assert_eq!(
+        shown(stopped(StepOutcome::Rejected(Reason::Expired))),
+        json!({"verdict": "refused", "code": "expired", "why": "The token's `exp` has passed.",
+            "steps": [form, {"name": "times", "outcome": "refused", "facts": "exp 1\u{1b}[2J"}]})
+    );
+}

@@ -18,6 +18,7 @@ pub use self::answer::{Accepted, Answer, Judgement, Undecided};
 pub use self::request::{Review, ReviewVersion};
 pub use self::tls::client_config;
 use super::kubeconfig::Connection;
+use crate::outbound::is_loopback;
 
 /// The API server's own limit for one request, the answer's body included.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -97,7 +98,6 @@ impl Reviewer {
             let proxy = reqwest::Proxy::all(proxy.as_str()).map_err(|cause| ReviewerError::Client { cause })?;
             builder = builder.proxy(proxy);
         } else if is_loopback(&connection.server) {
-            // Go never sends loopback requests to the environment's proxy.
             builder = builder.no_proxy();
         }
         if let Some(name) = &connection.tls_server_name {
@@ -160,15 +160,6 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
         (*error).source()
     })
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -94,10 +94,7 @@ struct Always {
 impl Resolve for Always {
     fn resolve(&self, _name: Name) -> Resolving {
         let host = self.host.clone();
-        Box::pin(async move {
-            let addresses: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+        Box::pin(async move { Ok(Box::new(tokio::net::lookup_host((host, 0)).await?) as Addrs) })
     }
 }
 

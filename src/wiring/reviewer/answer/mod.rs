@@ -68,7 +68,7 @@ pub struct Undecided {
 }
 
 impl Answer {
-    pub(super) fn new(
+    pub(crate) fn new(
         review: &Review<'_>,
         status: StatusCode,
         http_version: Version,
@@ -105,7 +105,7 @@ impl Answer {
             return Err(Undecided { why: error, retried: false });
         }
         if !authenticated {
-            return Ok(Judgement::Refused { why: "the answer says so" });
+            return Ok(Judgement::Refused { why: "the answer is `authenticated: false`" });
         }
         let mut accepted = accepted(status.user.unwrap_or_default());
         if !error.is_empty() {

@@ -55,7 +55,11 @@ fn an_accepted_user_is_taken_with_everything() {
 #[test]
 fn a_plain_no_is_a_refusal() {
     for status in [json!({}), json!(null), json!({"authenticated": false}), json!({"user": {"username": "alice"}})] {
-        assert_eq!(judged(&status, &[]), Judgement::Refused { why: "the answer says so" }, "{status}");
+        assert_eq!(
+            judged(&status, &[]),
+            Judgement::Refused { why: "the answer is `authenticated: false`" },
+            "{status}"
+        );
     }
 }
 

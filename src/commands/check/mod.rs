@@ -1,6 +1,6 @@
 //! `countersign check`: loads a configuration as the service would, and prints everything that is wrong with it at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
 }
 
-fn text(path: &std::path::Path, findings: &Findings) -> String {
+fn text(path: &Path, findings: &Findings) -> String {
     let count = |severity, word| match findings.count(severity) {
         0 => None,
         1 => Some(format!("1 {word}")),
@@ -65,10 +65,9 @@ async fn fetch_keys(config: Config) -> Result<Findings, Failure> {
     let (sender, mut fetched) = mpsc::unbounded_channel();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let context = oidc::Context { clock, events: Arc::new(Listener(sender)), sources: Arc::default() };
-    let built: Result<Vec<_>, _> =
-        config.issuers.iter().map(|issuer| app::build_issuer(issuer, &config, &context)).collect();
+    let build = |issuer| app::build_issuer(issuer, &config, &context).map_err(|error| Failure::unknown(&error));
     // The fetches go on for as long as the issuers are there.
-    let _issuers = built.map_err(|error| Failure::unknown(&error))?;
+    let _issuers = config.issuers.iter().map(build).collect::<Result<Vec<_>, _>>()?;
     let mut results: Vec<Option<Fetched>> = vec![None; config.issuers.len()];
     let all = async {
         while results.iter().any(Option::is_none)

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::output::Output;
 use super::terminal::{self, Palette, printable};
 use super::token::TokenSource;
 use super::{Conclusion, Failure, Outcome, serve, small_runtime};
 use crate::app;
-use crate::authn::Deadline;
 use crate::authn::explain::{Explanation, explain};
 use crate::authn::router::Router;
+use crate::authn::{Deadline, UserInfo};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::events::NoEvents;
@@ -59,11 +59,15 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 pub(super) async fn walk(path: &Path, token: &BearerToken, audiences: &[String]) -> Result<Explanation, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let loaded = Config::load(path, clock.now());
-    let Some(config) = loaded.config else { return Err(serve::refused(path, &loaded.findings)) };
+    // Not `Refused`: that would be the verdict on the token.
+    let Some(config) = loaded.config else { return Err(Failure::WrongUse(serve::refused(path, &loaded.findings))) };
     let config = Config { state_directory: None, ..config };
     let context = oidc::Context { clock: Arc::clone(&clock), events: Arc::new(NoEvents), sources: Arc::default() };
-    let issuers = config.issuers.iter().map(|issuer| app::build_issuer(issuer, &config, &context));
-    let router = Router::new(issuers.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::unknown(&error))?);
+    let issuers = config
+        .issuers
+        .iter()
+        .map(|issuer| app::build_issuer(issuer, &config, &context).map_err(|error| Failure::unknown(&error)));
+    let router = Router::new(issuers.collect::<Result<Vec<_>, _>>()?);
     let deadline = Deadline::within(DEADLINE);
     Ok(explain(&router, token, audiences, &config.server.api_audiences, clock.now(), deadline).await)
 }
@@ -77,26 +81,43 @@ fn words(outcome: StepOutcome) -> (&'static str, Option<(&'static str, &'static 
     }
 }
 
-fn document(explanation: &Explanation) -> Value {
+/// The walk as programs read it.
+#[derive(Serialize)]
+struct Document<'a> {
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
+    steps: Vec<Step<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a UserInfo>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    audiences: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    name: &'a str,
+    outcome: &'static str,
+    facts: &'a str,
+}
+
+fn document(explanation: &Explanation) -> Document<'_> {
     let (verdict, why) = words(explanation.outcome);
-    let steps: Vec<Value> = explanation
-        .steps
-        .iter()
-        .map(|step| {
-            let outcome = if step.outcome == StepOutcome::Passed { "passed" } else { words(step.outcome).0 };
-            json!({"name": step.name, "outcome": outcome, "facts": step.facts})
-        })
-        .collect();
-    let mut document = json!({"verdict": verdict, "steps": steps});
-    if let Some((code, sentence)) = why {
-        document["code"] = code.into();
-        document["why"] = sentence.into();
+    let steps = explanation.steps.iter().map(|step| Step {
+        name: step.name,
+        outcome: if step.outcome == StepOutcome::Passed { "passed" } else { words(step.outcome).0 },
+        facts: &step.facts,
+    });
+    Document {
+        verdict,
+        code: why.map(|(code, _)| code),
+        why: why.map(|(_, sentence)| sentence),
+        steps: steps.collect(),
+        user: explanation.user.as_ref(),
+        audiences: &explanation.audiences,
     }
-    if let Some(user) = &explanation.user {
-        document["user"] = json!(user);
-        document["audiences"] = json!(explanation.audiences);
-    }
-    document
 }
 
 fn text(explanation: &Explanation, palette: Palette) -> String {

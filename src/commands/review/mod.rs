@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use http::Version;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::output::Output;
 use super::terminal::{self, Palette, printable};
@@ -62,20 +63,42 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
 }
 
-/// The answer as programs read it: kube-apiserver's view, and the TokenReview itself.
-fn document(answer: &Answer, judgement: &Judgement) -> Value {
-    let mut document = match judgement {
-        Judgement::Accepted(accepted) => json!({"verdict": "accepted", "warnings": accepted.warnings}),
-        Judgement::Refused { why } => json!({"verdict": "refused", "why": why}),
+/// The answer as programs read it: kube-apiserver's view, and what came over the wire.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    /// Whether kube-apiserver tries again by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried: Option<bool>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [&'static str],
+    http_status: u16,
+    http_version: &'static str,
+    milliseconds: u128,
+    answer: Option<&'a Value>,
+}
+
+fn document<'a>(answer: &'a Answer, judgement: &'a Judgement) -> Document<'a> {
+    let (verdict, why, retried, warnings) = match judgement {
+        Judgement::Accepted(accepted) => ("accepted", None, None, accepted.warnings.as_slice()),
+        Judgement::Refused { why } => ("refused", Some(*why), None, [].as_slice()),
         Judgement::Undecided(undecided) => {
-            json!({"verdict": "undecided", "why": undecided.why, "retried": undecided.retried})
+            ("undecided", Some(undecided.why.as_str()), Some(undecided.retried), [].as_slice())
         }
     };
-    document["httpStatus"] = answer.status.as_u16().into();
-    document["httpVersion"] = http_version(answer).into();
-    document["milliseconds"] = u64::try_from(answer.elapsed.as_millis()).unwrap_or(u64::MAX).into();
-    document["answer"] = answer.document.clone().unwrap_or_default();
-    document
+    Document {
+        verdict,
+        why,
+        retried,
+        warnings,
+        http_status: answer.status.as_u16(),
+        http_version: http_version(answer),
+        milliseconds: answer.elapsed.as_millis(),
+        answer: answer.document.as_ref(),
+    }
 }
 
 fn text(answer: &Answer, judgement: &Judgement, palette: Palette) -> String {
@@ -83,7 +106,8 @@ fn text(answer: &Answer, judgement: &Judgement, palette: Palette) -> String {
     match judgement {
         Judgement::Accepted(accepted) => accepted_text(&mut text, accepted, palette),
         Judgement::Refused { why } => {
-            line(&mut text, &format!("{}: {why}", palette.red("refused")));
+            line(&mut text, &palette.red("refused"));
+            detail(&mut text, "why", &format!("{why}; `countersign explain` and the webhook's log know more"));
             detail(&mut text, "then", "kube-apiserver remembers it (2m, or --authentication-token-webhook-cache-ttl)");
         }
         Judgement::Undecided(undecided) => {
@@ -102,7 +126,8 @@ fn text(answer: &Answer, judgement: &Judgement, palette: Palette) -> String {
 }
 
 fn accepted_text(text: &mut String, accepted: &Accepted, palette: Palette) {
-    line(text, &format!("{} as {}", palette.green("accepted"), palette.bold(&printable(&accepted.username))));
+    let name = if accepted.username.is_empty() { "(nobody)" } else { &accepted.username };
+    line(text, &format!("{} as {}", palette.green("accepted"), palette.bold(&printable(name))));
     let mut list = |name: &str, values: &[String]| {
         if !values.is_empty() {
             detail(text, name, &values.join(", "));

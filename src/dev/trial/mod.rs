@@ -5,9 +5,10 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -98,7 +99,8 @@ pub struct Trial {
     issuer: Issuer,
     samples: Vec<Sample>,
     connection: Connection,
-    admin_address: SocketAddr,
+    /// When the service should have the issuer's keys at the latest.
+    ready_by: Instant,
 }
 
 /// The certificates of a trial.
@@ -126,9 +128,10 @@ impl Trial {
         let issuer = Issuer::start(issuer_options, now).await?;
         let samples = samples(&issuer, now)?;
         let connection = certificates.connection(address);
-        let trial = Self { folder, issuer, samples, connection, admin_address };
+        let ready_by = Instant::now() + READY_DEADLINE;
+        let trial = Self { folder, issuer, samples, connection, ready_by };
         trial.write_certificates(&certificates)?;
-        trial.write_configuration(address)?;
+        trial.write_configuration(address, admin_address)?;
         trial.write_samples()?;
         Ok(trial)
     }
@@ -163,12 +166,6 @@ impl Trial {
         &self.connection.server
     }
 
-    /// Where metrics and health are served.
-    #[must_use]
-    pub fn admin_address(&self) -> SocketAddr {
-        self.admin_address
-    }
-
     /// A client that is to the webhook what kube-apiserver will be.
     ///
     /// # Errors
@@ -185,12 +182,11 @@ impl Trial {
         let audiences = [API_AUDIENCE.to_owned()];
         let review = review(&sample.token, &audiences);
         // Keys are asked for at once after the start; before they are, a question is too early.
-        let _ = tokio::time::timeout(READY_DEADLINE, self.issuer.wait_for(Endpoint::Keys, 1)).await;
-        let started = tokio::time::Instant::now();
+        let _ = tokio::time::timeout_at(self.ready_by, self.issuer.wait_for(Endpoint::Keys, 1)).await;
         loop {
             let answer = reviewer.post(&review).await?;
             let judgement = answer.judge(review.version, review.audiences);
-            if !matches!(judgement, Judgement::Undecided(_)) || started.elapsed() > READY_DEADLINE {
+            if !matches!(judgement, Judgement::Undecided(_)) || Instant::now() > self.ready_by {
                 return Ok((answer, judgement));
             }
             tokio::time::sleep(READY_PAUSE).await;
@@ -210,8 +206,8 @@ impl Trial {
         private("webhook.kubeconfig", &self.connection.to_yaml("countersign-dev"))
     }
 
-    fn write_configuration(&self, address: SocketAddr) -> Result<(), FolderError> {
-        let configuration = configuration(address, self.admin_address);
+    fn write_configuration(&self, address: SocketAddr, admin_address: SocketAddr) -> Result<(), FolderError> {
+        let configuration = configuration(address, admin_address);
         let authentication = authentication(self.issuer.url(), self.issuer.ca_pem());
         self.folder.write("config.yaml", configuration.as_bytes(), Access::Public)?;
         self.folder.write("authentication.yaml", authentication.as_bytes(), Access::Public)
@@ -335,17 +331,6 @@ jwt:
       groups: {{claim: groups, prefix: \"dev:\"}}
 "
     )
-}
-
-/// A path as a shell takes it.
-#[must_use]
-pub fn shell_quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+:@%,=".contains(character);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
