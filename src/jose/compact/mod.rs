@@ -10,6 +10,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use super::header::Header;
 use super::json::{self, JsonError, Limits};
@@ -38,7 +39,8 @@ pub struct CompactJws<'t> {
     signing_input: &'t str,
     header: Header,
     payload: Vec<u8>,
-    signature: Vec<u8>,
+    // Without it, what is left of a token in memory cannot be used.
+    signature: Zeroizing<Vec<u8>>,
 }
 
 impl<'t> CompactJws<'t> {
@@ -58,7 +60,7 @@ impl<'t> CompactJws<'t> {
             return Err(Unparsable::Refused(if five_parts { Reason::Encrypted } else { Reason::Malformed }));
         }
         let payload = decode(payload).ok_or(Reason::Malformed)?;
-        let signature = decode(signature).ok_or(Reason::Malformed)?;
+        let signature = Zeroizing::new(decode(signature).ok_or(Reason::Malformed)?);
         Ok(Self { signing_input, header, payload, signature })
     }
 

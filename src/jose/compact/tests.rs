@@ -187,7 +187,7 @@ fn a7_a_header_in_another_encoding_is_not_read() {
 }
 
 #[test]
-fn l1_debug_output_has_no_content() {
+fn j1_debug_output_has_no_content() {
     let text = token(r#"{"alg":"RS256","kid":"secret-kid"}"#, "secret-payload", "signature");
     assert_eq!(
         format!("{:?}", CompactJws::parse(&text).unwrap()),
@@ -210,7 +210,7 @@ proptest! {
         if let Ok(jws) = CompactJws::parse(&text) {
             let header_text = text.split_once('.').unwrap().0;
             let header = decode(header_text).unwrap();
-            let again = format!("{}.{}.{}", base64url(header), base64url(&jws.payload), base64url(&jws.signature));
+            let again = format!("{}.{}.{}", base64url(header), base64url(&jws.payload), base64url(&*jws.signature));
             prop_assert_eq!(again, text);
         }
     }

@@ -123,7 +123,7 @@ fn nothing_may_follow_the_document() {
 }
 
 #[test]
-fn l1_an_error_does_not_quote_the_document() {
+fn j1_an_error_does_not_quote_the_document() {
     let text = r#"{"secret-name": secret-value}"#;
     let error = object(text.as_bytes(), &LIMITS).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"));

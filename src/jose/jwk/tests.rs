@@ -118,7 +118,7 @@ fn leading_zeros_of_rsa_numbers_make_no_other_key() {
 fn a4_points_are_on_their_curve() {
     for (signer, bytes) in [(Signer::p256(), 32), (Signer::p384(), 48), (Signer::p521(), 66)] {
         let good = signer.jwk();
-        let y = decode(good["y"].as_str().unwrap()).unwrap();
+        let [x, y] = ["x", "y"].map(|name| decode(good[name].as_str().unwrap()).unwrap());
         let mut off_curve = y.clone();
         off_curve[bytes - 1] ^= 1;
         let bad = [
@@ -129,6 +129,8 @@ fn a4_points_are_on_their_curve() {
             json!({"y": base64url(&y[1..])}),
             json!({"y": base64url([&[0][..], &y].concat())}),
             json!({"y": ""}),
+            // The same point, cut elsewhere.
+            json!({"x": base64url(&x[..bytes - 1]), "y": base64url([&x[bytes - 1..], &y].concat())}),
         ];
         for members in bad {
             assert_eq!(why(&signer.jwk_with(members.clone())), Some(SkipReason::PointInvalid), "{members}");

@@ -62,6 +62,7 @@ impl Key {
     /// in fixed length; an algorithm that the key does not have fits no signature.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         let verifier = self.verifiers.iter().find(|own| own.algorithm == algorithm).ok_or(BadSignature)?;
+        // Of the right length before any code takes it apart.
         if signature.len() != verifier.signature_bytes {
             return Err(BadSignature);
         }

@@ -65,6 +65,10 @@ fn b6_a_token_without_kid_gets_a_key_only_if_there_is_one() {
     let several = set(&[RSA.jwk_with(json!({"kid": "a"})), OTHER_RSA.jwk()]);
     assert_eq!(choice(&several, json!({"alg": "RS256"})), Err(AMBIGUOUS));
 
+    let nameless = set(&[RSA.jwk(), OTHER_RSA.jwk()]);
+    assert_eq!((nameless.len(), nameless.alarms()), (2, &[][..]));
+    assert_eq!(choice(&nameless, json!({"alg": "RS256"})), Err(AMBIGUOUS));
+
     let divided = set(&[RSA.jwk_with(json!({"alg": "RS256"})), OTHER_RSA.jwk_with(json!({"alg": "PS256"}))]);
     assert!(choice(&divided, json!({"alg": "RS256"})).is_ok());
     assert!(choice(&divided, json!({"alg": "PS256"})).is_ok());

@@ -66,7 +66,7 @@ fn a7_claims_in_another_encoding_are_refused() {
 }
 
 #[test]
-fn l1_debug_output_has_no_content() {
+fn j1_debug_output_has_no_content() {
     let text = format!("{}.{}.", base64url(r#"{"alg":"RS256"}"#), base64url(r#"{"sub":"secret"}"#));
     let shown = format!("{:?}", UnverifiedToken::parse(&text).unwrap());
     assert_eq!(shown, format!("UnverifiedToken(CompactJws({} bytes))", text.len()));

@@ -226,7 +226,7 @@ fn b14_the_signature_is_over_the_bytes_as_received() {
 }
 
 #[test]
-fn a8_the_issuer_is_compared_byte_for_byte_after_the_signature() {
+fn a8_d9_the_issuer_is_compared_byte_for_byte_after_the_signature() {
     let others = [
         "https://idp.example/",
         "https://IDP.example",
@@ -256,7 +256,7 @@ fn a8_the_issuer_is_compared_byte_for_byte_after_the_signature() {
 }
 
 #[test]
-fn a8_a_key_of_another_issuer_does_not_count() {
+fn a8_g6_a_key_of_another_issuer_does_not_count() {
     let theirs = KeySet::parse(&jwks(&[OTHER_RSA.jwk_with(json!({"kid": "k"}))])).unwrap();
     assert_eq!(verdict(&signed(&claims()), &theirs, &policy()), Verdict::Reject(Reason::BadSignature));
     // The same key and kid under another issuer's policy: the claim decides.
@@ -514,6 +514,12 @@ fn g1_nobody_asks_for_newer_keys_because_of_a_token_that_is_refused_anyway() {
 }
 
 #[test]
+fn g2_a_bad_signature_by_a_known_key_asks_for_no_newer_keys() {
+    let text = OTHER_RSA.token(Algorithm::Rs256, "k", &claims());
+    assert_eq!(verdict(&text, &keys(), &policy()), Verdict::Reject(Reason::BadSignature));
+}
+
+#[test]
 fn g1_a_token_can_be_judged_again_with_newer_keys() {
     let text = OTHER_RSA.token(Algorithm::Rs256, "new", &claims());
     let now = UnixTime::from_seconds(NOW);
@@ -523,6 +529,27 @@ fn g1_a_token_can_be_judged_again_with_newer_keys() {
     };
     let newer = KeySet::parse(&jwks(&[OTHER_RSA.jwk_with(json!({"kid": "new"}))])).unwrap();
     assert_eq!(judge(*token, &newer, &policy(), now, &mut NoTrail).unwrap().audiences(), ["cluster"]);
+}
+
+#[test]
+fn c4_no_claim_of_another_type_is_taken_for_the_right_one() {
+    let values =
+        ["null", "0", "-1", "1.5", "1e400", "true", "false", r#""""#, r#""text""#, "[]", "[null]", "{}", "[{}]"];
+    // What is left of these is harmless here: dates that have passed, texts that are texts.
+    let harmless = |name: &str, value: &str| match name {
+        "nbf" | "iat" => ["0", "1.5"].contains(&value),
+        "sub" | "jti" => value.starts_with('"'),
+        _ => false,
+    };
+    for name in ["iss", "aud", "exp", "nbf", "iat", "sub", "jti"] {
+        for value in values {
+            let others = claims_with(json!({name: null})).to_string();
+            let payload = format!("{},\"{name}\":{value}}}", others.strip_suffix('}').unwrap());
+            let text = RSA.token_of(Algorithm::Rs256, r#"{"alg":"RS256","kid":"k"}"#, &payload);
+            let is_accepted = verdict(&text, &keys(), &policy()) == accepted();
+            assert_eq!(is_accepted, harmless(name, value), "{name}: {value}");
+        }
+    }
 }
 
 #[test]
@@ -601,7 +628,7 @@ fn the_trail_ends_where_the_judgement_does() {
 }
 
 #[test]
-fn b7_l1_the_trail_is_fit_for_a_terminal_and_has_no_token() {
+fn j1_j2_the_trail_is_fit_for_a_terminal_and_has_no_token() {
     let kid = "\u{1b}[2J\u{202e}\n".repeat(20);
     let claims = claims_with(json!({"aud": ["\u{7}", "cluster"], "iss": "https://idp.example\r"}));
     let text = RSA.token_of(Algorithm::Rs256, &json!({"alg": "RS256", "kid": kid}).to_string(), &claims.to_string());
