@@ -8,8 +8,9 @@
 //!
 //! What the claims must say is for [`providers::oidc`](crate::providers::oidc).
 //!
-//! Signatures are verified by aws-lc-rs with keys that were parsed when the set was loaded; the verdicts are tested
-//! against those of jsonwebtoken, whose interface would parse an RSA key anew for every token and lacks ES512.
+//! A key is taken when two readers agree on it, ours and jsonwebtoken's. Signatures are verified by aws-lc-rs with the key as
+//! it was parsed when the set was loaded; the verdicts are tested against those of jsonwebtoken, whose interface would
+//! parse an RSA key anew for every token and lacks ES512.
 
 pub mod algorithm;
 pub mod compact;

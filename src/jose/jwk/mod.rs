@@ -3,6 +3,7 @@
 //! Key material is checked when it is loaded, so that verification never has to ask whether a key is sound. An entry
 //! that is no use (another purpose, an unknown type, broken) says so and harms no other entry.
 
+mod second_reader;
 mod skipped;
 
 use serde_json::{Map, Value};
@@ -55,12 +56,13 @@ fn public_key(members: &Map<String, Value>, kid: Option<String>) -> Result<Key, 
     if !is_for_signatures(members)? {
         return Err(SkipReason::NotForSignatures);
     }
-    match kty {
+    let key = match kty {
         "RSA" => rsa(members, kid),
         "EC" => ec(members, kid),
         "OKP" => okp(members, kid),
         _ => Err(SkipReason::UnsupportedType),
-    }
+    }?;
+    if second_reader::agrees(members) { Ok(key) } else { Err(SkipReason::Malformed) }
 }
 
 /// RFC 7517 sections 4.2 and 4.3: both members are optional, and each that is there must fit.
