@@ -2,7 +2,7 @@
 //!
 //! What must hold: reviews never wait for a provider that is merely slow, only briefly for keys that may just have been
 //! published; only a complete, usable set replaces another, and replaces it whole; a key that the provider withdrew is
-//! gone with the next fetch; no flood of tokens makes more than one fetch in [`REFETCH_COOL_DOWN`]. One task owns the
+//! gone with the next fetch; no flood of tokens makes more than one fetch in `REFETCH_COOL_DOWN`. One task owns the
 //! fetching; everyone else reads a snapshot.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -1,6 +1,6 @@
 //! OpenID Connect providers: signed tokens, judged with keys found by discovery.
 //!
-//! [`judge`] holds the order of the checks and is pure; [`keys`] owns the keys and everything that takes time. This
+//! [`mod@judge`] holds the order of the checks and is pure; [`keys`] owns the keys and everything that takes time. This
 //! file joins them: judge; when the token's key is not in the set, have the set fetched once more, briefly and not too
 //! often, and judge again.
 

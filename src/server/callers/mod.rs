@@ -2,7 +2,7 @@
 //!
 //! A caller is known by a client certificate of the configured authority (optionally with one of the configured names), or
 //! by a bearer token from a file, or need not be known when the operator says so. The certificate of an open connection is
-//! judged again whenever the configuration changed, and every [`RECHECK`] besides, so replaced trust, a changed list of
+//! judged again whenever the configuration changed, and every `RECHECK` besides, so replaced trust, a changed list of
 //! names and an expired certificate end old connections too.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
