@@ -12,20 +12,17 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use url::Url;
 
+use super::fetcher::Fetcher;
 use super::snapshot::Kept;
-use super::{Context, KeySettings, SetupError, discovery};
+use super::{Context, KeySettings, SetupError};
 use crate::authn::standing::Ground;
 use crate::authn::{Cause, Deadline, IssuerName, Standing};
 use crate::clock::Clock;
 use crate::events::{Event, Events, KeysFetched};
 use crate::jose::KeySet;
-use crate::outbound::{Fetched, Outbound, chain};
+use crate::outbound::{Fetched, chain};
 use crate::providers::Health;
-
-/// The longest key set that is read, in bytes: a hundred RSA-4096 keys with certificates fit.
-const MAX_BYTES: usize = 512 * 1024;
 
 /// The time between two fetches that unknown keys may cause. Long enough that a flood of forged tokens is no load on
 /// the provider, short enough that a rotation without overlap is soon over.
@@ -129,8 +126,7 @@ impl KeySource {
     ///
     /// When the settings cannot work.
     fn start(settings: KeySettings, context: &Context) -> Result<Arc<Self>, SetupError> {
-        let outbound = Outbound::new(settings.certificate_authority.as_deref())?;
-        let fetcher = Fetcher { outbound, discovery: discovery::address(&settings)?, known: None, etag: None };
+        let fetcher = Fetcher::new(&settings)?;
         let source = Arc::new(Self {
             name: IssuerName::new(&settings.issuer),
             clock: Arc::clone(&context.clock),
@@ -367,71 +363,6 @@ async fn run(source: Weak<KeySource>, wanted: Arc<Notify>, mut fetcher: Fetcher)
         let asked_for = tokio::time::timeout(pause, wanted.notified()).await.is_ok();
         let Some(source) = source.upgrade() else { return };
         pause = source.round(&mut fetcher, &mut failures, asked_for).await;
-    }
-}
-
-/// What the owner task alone knows: addresses and entity tags.
-struct Fetcher {
-    outbound: Outbound,
-    discovery: Url,
-    known: Option<Url>,
-    etag: Option<Etag>,
-}
-
-/// The entity tag of the set in force, or of one that is being judged.
-enum Etag {
-    Settled(String),
-    Tried(Option<String>),
-}
-
-impl Fetcher {
-    /// Discovery, then the keys; the keys alone when only they can have changed. A failed attempt forgets the entity
-    /// tag, so that a set that was refused is never confirmed by a "not modified".
-    async fn fetch(&mut self, settings: &KeySettings, keys_only: bool) -> Result<Fetched, String> {
-        let address = match &self.known {
-            Some(address) if keys_only => address.clone(),
-            _ => self.discover(settings).await?,
-        };
-        let etag = match &self.etag {
-            Some(Etag::Settled(tag)) => Some(tag.as_str()),
-            _ => None,
-        };
-        let fetched = self.outbound.get(&address, etag, MAX_BYTES).await.map_err(|error| chain(&error))?;
-        if let Fetched::Document { etag, .. } = &fetched {
-            self.etag = Some(Etag::Tried(etag.clone()));
-        }
-        Ok(fetched)
-    }
-
-    async fn discover(&mut self, settings: &KeySettings) -> Result<Url, String> {
-        let fetched = self.outbound.get(&self.discovery, None, discovery::MAX_BYTES).await;
-        let document = match fetched.map_err(|error| chain(&error))? {
-            Fetched::Document { body, .. } => body,
-            Fetched::NotModified { .. } => return Err("the discovery document was not sent".to_owned()),
-        };
-        let address = discovery::keys_address(&document, &settings.issuer).map_err(|error| chain(&error))?;
-        if let Some(known) = self.known.as_ref().filter(|known| known.origin() != address.origin()) {
-            return Err(format!(
-                "the keys moved from {} to {}: another host is not followed while running; if the provider announced \
-                 it, restart countersign",
-                known.origin().ascii_serialization(),
-                address.origin().ascii_serialization(),
-            ));
-        }
-        self.known = Some(address.clone());
-        Ok(address)
-    }
-
-    /// The set that was fetched is in force.
-    fn settle(&mut self) {
-        if let Some(Etag::Tried(tag)) = self.etag.take_if(|etag| matches!(etag, Etag::Tried(_))) {
-            self.etag = tag.map(Etag::Settled);
-        }
-    }
-
-    /// The set that was fetched was refused, or nothing was.
-    fn forget(&mut self) {
-        self.etag = None;
     }
 }
 

@@ -5,6 +5,7 @@
 //! often, and judge again.
 
 pub mod discovery;
+mod fetcher;
 pub mod judge;
 pub mod keys;
 mod rules;
