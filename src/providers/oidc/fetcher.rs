@@ -14,14 +14,16 @@ const MAX_BYTES: usize = 512 * 1024;
 pub(super) struct Fetcher {
     outbound: Outbound,
     discovery: Url,
-    known: Option<Url>,
-    etag: Option<Etag>,
+    /// Where the set in force came from.
+    proven: Option<Origin>,
+    /// Where the set that is being judged came from.
+    tried: Option<Origin>,
 }
 
-/// The entity tag of the set in force, or of one that is being judged.
-enum Etag {
-    Settled(String),
-    Tried(Option<String>),
+/// Where a set came from, and its entity tag there.
+struct Origin {
+    address: Url,
+    etag: Option<String>,
 }
 
 impl Fetcher {
@@ -32,55 +34,59 @@ impl Fetcher {
     /// When the settings cannot work.
     pub(super) fn new(settings: &KeySettings) -> Result<Self, SetupError> {
         let outbound = Outbound::new(settings.certificate_authority.as_deref())?;
-        Ok(Self { outbound, discovery: discovery::address(settings)?, known: None, etag: None })
+        Ok(Self { outbound, discovery: discovery::address(settings)?, proven: None, tried: None })
     }
 
-    /// Discovery, then the keys; the keys alone when only they can have changed. A failed attempt forgets the entity
-    /// tag, so that a set that was refused is never confirmed by a "not modified".
+    /// Discovery, then the keys; the keys alone when only they can have changed.
     pub(super) async fn fetch(&mut self, settings: &KeySettings, keys_only: bool) -> Result<Fetched, String> {
-        let address = match &self.known {
-            Some(address) if keys_only => address.clone(),
+        let address = match &self.proven {
+            Some(proven) if keys_only => proven.address.clone(),
             _ => self.discover(settings).await?,
         };
-        let etag = match &self.etag {
-            Some(Etag::Settled(tag)) => Some(tag.as_str()),
-            _ => None,
+        // An entity tag means something at its own address only.
+        let known = self.proven.as_ref().filter(|proven| proven.address == address);
+        let known = known.and_then(|proven| proven.etag.clone());
+        let fetched = self.outbound.get(&address, known.as_deref(), MAX_BYTES).await.map_err(|error| chain(&error))?;
+        let etag = match &fetched {
+            Fetched::Document { etag, .. } => etag.clone(),
+            Fetched::NotModified { .. } => known,
         };
-        let fetched = self.outbound.get(&address, etag, MAX_BYTES).await.map_err(|error| chain(&error))?;
-        if let Fetched::Document { etag, .. } = &fetched {
-            self.etag = Some(Etag::Tried(etag.clone()));
-        }
+        self.tried = Some(Origin { address, etag });
         Ok(fetched)
     }
 
-    async fn discover(&mut self, settings: &KeySettings) -> Result<Url, String> {
+    async fn discover(&self, settings: &KeySettings) -> Result<Url, String> {
         let fetched = self.outbound.get(&self.discovery, None, discovery::MAX_BYTES).await;
         let document = match fetched.map_err(|error| chain(&error))? {
             Fetched::Document { body, .. } => body,
             Fetched::NotModified { .. } => return Err("the discovery document was not sent".to_owned()),
         };
         let address = discovery::keys_address(&document, &settings.issuer).map_err(|error| chain(&error))?;
-        if let Some(known) = self.known.as_ref().filter(|known| known.origin() != address.origin()) {
+        let proven = self.proven.as_ref().map(|proven| proven.address.origin());
+        if let Some(proven) = proven.filter(|proven| *proven != address.origin()) {
             return Err(format!(
                 "the keys moved from {} to {}: another host is not followed while running; if the provider announced \
                  it, restart countersign",
-                known.origin().ascii_serialization(),
+                proven.ascii_serialization(),
                 address.origin().ascii_serialization(),
             ));
         }
-        self.known = Some(address.clone());
         Ok(address)
     }
 
-    /// The set that was fetched is in force.
+    /// The set that was fetched is in force: from now on its host is the one that keys come from.
     pub(super) fn settle(&mut self) {
-        if let Some(Etag::Tried(tag)) = self.etag.take_if(|etag| matches!(etag, Etag::Tried(_))) {
-            self.etag = tag.map(Etag::Settled);
+        if let Some(tried) = self.tried.take() {
+            self.proven = Some(tried);
         }
     }
 
-    /// The set that was fetched was refused, or nothing was.
+    /// The set that was fetched was refused, or nothing was. The entity tag goes, too, so that whatever the provider
+    /// says next about "not modified" confirms nothing.
     pub(super) fn forget(&mut self) {
-        self.etag = None;
+        self.tried = None;
+        if let Some(proven) = &mut self.proven {
+            proven.etag = None;
+        }
     }
 }
