@@ -5,11 +5,13 @@
 //! gone with the next fetch; no flood of tokens makes more than one fetch in [`REFETCH_COOL_DOWN`]. One task owns the
 //! fetching; everyone else reads a snapshot.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
@@ -243,8 +245,11 @@ impl KeySource {
     /// One round: fetch, judge the set, put it in force. Returns how long to wait for the next.
     async fn round(&self, fetcher: &mut Fetcher, failures: &mut u32, asked_for: bool) -> Duration {
         self.rounds.send_modify(|rounds| rounds.begun += 1);
-        let outcome = fetcher.fetch(&self.settings, asked_for && self.keys.load().is_some()).await;
-        let outcome = outcome.and_then(|fetched| self.accept(fetched));
+        let keys_only = asked_for && self.keys.load().is_some();
+        let work = async { self.accept(fetcher.fetch(&self.settings, keys_only).await?) };
+        // A fault here must not end the task: nobody would notice before the keys are too old to use.
+        let outcome = AssertUnwindSafe(work).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_panic| Err("a fault of countersign; its log says where".to_owned()));
         let pause = match &outcome {
             Ok(max_age) => {
                 *failures = 0;
