@@ -292,15 +292,20 @@ impl KeySource {
             Fetched::Document { body, max_age, .. } => (Some(body), max_age),
         };
         let now = self.clock.monotonic();
+        let good_until = now + self.settings.max_staleness;
         let before = self.keys.load_full();
         let changed = match &body {
             Some(body) => {
                 let set = KeySet::parse(body).map_err(|error| chain(&error))?;
+                if before.is_none() {
+                    // Whoever meets the first keys in this instant must not find them too old to use.
+                    self.ground.extend_to(good_until);
+                }
                 self.change(before.as_deref(), set, body)
             }
             None => false,
         };
-        self.ground.extend_to(now + self.settings.max_staleness);
+        self.ground.extend_to(good_until);
         *lock(&self.confirmed_at) = Some(now);
         if !changed {
             self.record(KeysFetched::Unchanged);
