@@ -50,11 +50,12 @@ impl KeySources {
     pub fn take_over_or_start(&self, settings: KeySettings, context: &Context) -> Result<Arc<KeySource>, SetupError> {
         let mut running = lock(&self.0);
         running.retain(|source| source.strong_count() > 0);
-        let kept = running.iter().filter_map(Weak::upgrade).find(|source| source.settings == settings);
-        if let Some(source) = kept {
+        let mut sources = running.iter().filter_map(Weak::upgrade);
+        let before = sources.clone().find(|source| source.settings.are_for_the_same_place_as(&settings));
+        if let Some(source) = sources.find(|source| source.settings == settings) {
             return Ok(source);
         }
-        let source = KeySource::start(settings, context)?;
+        let source = KeySource::start(settings, context, before.as_deref())?;
         running.push(Arc::downgrade(&source));
         Ok(source)
     }
@@ -122,12 +123,13 @@ struct Throttle {
 }
 
 impl KeySource {
-    /// Takes the last good keys from the state directory, if there are any, and begins to fetch.
+    /// Takes the last good keys from the source that this one replaces or from the state directory, if there are any,
+    /// and begins to fetch.
     ///
     /// # Errors
     ///
     /// When the settings cannot work.
-    fn start(settings: KeySettings, context: &Context) -> Result<Arc<Self>, SetupError> {
+    fn start(settings: KeySettings, context: &Context, before: Option<&Self>) -> Result<Arc<Self>, SetupError> {
         let fetcher = Fetcher::new(&settings)?;
         let source = Arc::new(Self {
             name: IssuerName::new(&settings.issuer),
@@ -143,7 +145,9 @@ impl KeySource {
             task: Mutex::default(),
             settings,
         });
-        source.restore();
+        if !before.is_some_and(|before| source.inherit(before)) {
+            source.restore();
+        }
         let task = tokio::spawn(run(Arc::downgrade(&source), Arc::clone(&source.wanted), fetcher));
         *lock(&source.task) = Some(task.abort_handle());
         Ok(source)
@@ -236,8 +240,25 @@ impl KeySource {
             Ok(_) => return self.not_kept("the keys in the state directory are older than maxStaleness"),
             Err(error) => return self.not_kept(&chain(&error)),
         };
+        self.begin_with(set, Bytes::copy_from_slice(kept.key_set()), age);
+    }
+
+    /// Takes over the keys of a source that other settings put an end to. Whether there were any.
+    fn inherit(&self, before: &Self) -> bool {
         let now = self.clock.monotonic();
-        self.put_in_force(set, Bytes::copy_from_slice(kept.key_set()));
+        let Ok(keys) = before.current(now) else { return false };
+        let age = before.settings.max_staleness.saturating_sub(before.ground.good_for(now));
+        match KeySet::parse(&keys.document) {
+            Ok(set) if age < self.settings.max_staleness => self.begin_with(set, keys.document.clone(), age),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Begins with keys that were confirmed some time ago.
+    fn begin_with(&self, set: KeySet, document: Bytes, age: Duration) {
+        let now = self.clock.monotonic();
+        self.put_in_force(set, document);
         self.ground.extend_to(now + self.settings.max_staleness.saturating_sub(age));
         *lock(&self.confirmed_at) = now.checked_sub(age).or(Some(now));
     }
