@@ -276,16 +276,14 @@ impl KeySource {
                 *failures = 0;
                 fetcher.settle();
                 self.failing.store(Arc::new(None));
-                let interval = self.settings.refresh_interval;
-                let wanted = max_age.unwrap_or(interval).clamp(REFRESH_AT_LEAST.min(interval), interval);
-                wanted.mul_f64(1.0 - 0.2 * fraction())
+                jittered(refresh_after(*max_age, self.settings.refresh_interval))
             }
             Err(problem) => {
                 *failures = failures.saturating_add(1);
                 fetcher.forget();
                 self.failing.store(Arc::new(Some(problem.clone())));
                 self.record(KeysFetched::Failed { problem });
-                retry_after(*failures).mul_f64(1.0 + 0.4 * (fraction() - 0.5))
+                jittered(retry_after(*failures))
             }
         };
         self.end_round(outcome.is_ok(), asked_for, *failures);
@@ -397,11 +395,21 @@ async fn run(source: Weak<KeySource>, wanted: Arc<Notify>, mut fetcher: Fetcher)
     }
 }
 
+/// When keys that were just fetched are fetched again: as configured, or sooner if the provider says so.
+fn refresh_after(max_age: Option<Duration>, interval: Duration) -> Duration {
+    max_age.unwrap_or(interval).clamp(REFRESH_AT_LEAST.min(interval), interval)
+}
+
 fn retry_after(failures: u32) -> Duration {
     RETRY_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(RETRY_LAST)
 }
 
-/// A random number in 0..1, so that replicas do not ask a provider all at once. Without randomness, the middle.
+/// Up to a fifth less, never more, so that replicas do not ask a provider all at once and limits are kept.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(1.0 - 0.2 * fraction())
+}
+
+/// A random number in 0..1. Without randomness, the middle.
 fn fraction() -> f64 {
     let mut bytes = [0_u8; 2];
     match aws_lc_rs::rand::fill(&mut bytes) {
@@ -413,4 +421,79 @@ fn fraction() -> f64 {
 /// A panic elsewhere leaves these values whole: each is set in one step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::dev::issuer::{Issuer, IssuerOptions};
+
+    const INTERVAL: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn g3_cache_control_has_keys_fetched_sooner_but_neither_later_nor_all_the_time() {
+        let seconds = |max_age: Option<u64>| refresh_after(max_age.map(Duration::from_secs), INTERVAL).as_secs();
+        assert_eq!(seconds(None), 300);
+        assert_eq!(seconds(Some(120)), 120);
+        assert_eq!(seconds(Some(86_400)), 300);
+        assert_eq!(seconds(Some(0)), 60);
+        let short = Duration::from_secs(10);
+        assert_eq!(
+            refresh_after(Some(Duration::ZERO), short),
+            short,
+            "an interval below the minimum is the operator's word"
+        );
+    }
+
+    #[test]
+    fn g1_failures_are_tried_again_soon_at_first_and_at_least_every_half_minute() {
+        let pauses: Vec<_> = [1, 2, 3, 5, 6, 1000, u32::MAX].map(|failures| retry_after(failures).as_secs()).into();
+        assert_eq!(pauses, [1, 2, 4, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn g12_pauses_are_spread_below_their_limit() {
+        let pauses: Vec<_> = (0..200).map(|_| jittered(INTERVAL)).collect();
+        assert!(pauses.iter().all(|pause| (INTERVAL.mul_f64(0.8)..=INTERVAL).contains(pause)));
+        let mut distinct = pauses.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert!(distinct.len() > 100, "replicas that start together drift apart: {}", distinct.len());
+    }
+
+    /// A fault in our own code: whoever is told first that there are new keys falls over.
+    struct PanicsOnce(AtomicBool);
+
+    impl Events for PanicsOnce {
+        fn record(&self, event: Event<'_>) {
+            let is_change = matches!(event, Event::KeysFetched { result: KeysFetched::Changed { .. }, .. });
+            assert!(!is_change || self.0.swap(true, Ordering::SeqCst), "a planted fault");
+        }
+    }
+
+    #[tokio::test]
+    async fn g14_a_fault_in_one_round_is_a_failed_round_and_not_the_last_one() {
+        let issuer = Issuer::start(IssuerOptions::default(), SystemClock.now()).await.unwrap();
+        let settings = KeySettings {
+            issuer: issuer.url().to_owned(),
+            discovery_url: None,
+            certificate_authority: Some(issuer.ca_pem().to_owned()),
+            refresh_interval: INTERVAL,
+            max_staleness: INTERVAL,
+            state_directory: None,
+        };
+        let events = Arc::new(PanicsOnce(AtomicBool::new(false)));
+        let context = Context { clock: Arc::new(SystemClock), events, sources: Arc::default() };
+        let source = context.sources.take_over_or_start(settings, &context).unwrap();
+        let mut rounds = source.rounds.subscribe();
+        rounds.wait_for(|rounds| rounds.ended == 1).await.unwrap();
+        let failing = source.health(Instant::now()).failing;
+        assert_eq!(failing.as_deref(), Some("a fault of countersign; its log says where"));
+        rounds.wait_for(|rounds| rounds.ended == 2).await.unwrap();
+        let health = source.health(Instant::now());
+        assert_eq!((health.usable, health.keys, health.failing), (true, 1, None));
+    }
 }
