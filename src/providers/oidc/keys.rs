@@ -229,7 +229,7 @@ impl KeySource {
     /// Reads the state directory. What is not fit is reported and left out.
     fn restore(&self) {
         let Some(directory) = &self.settings.state_directory else { return };
-        let kept = match Kept::load(directory, &self.settings.issuer) {
+        let kept = match Kept::load(directory, &self.settings) {
             Ok(Some(kept)) => kept,
             Ok(None) => return,
             Err(error) => return self.not_kept(&chain(&error)),
@@ -359,7 +359,7 @@ impl KeySource {
         let (Some(directory), Some(keys)) = (self.settings.state_directory.clone(), self.keys.load_full()) else {
             return;
         };
-        let kept = Kept::new(&self.settings.issuer, self.clock.now(), &keys.document);
+        let kept = Kept::new(&self.settings, self.clock.now(), &keys.document);
         let (events, name) = (Arc::clone(&self.events), self.name.clone());
         tokio::task::spawn_blocking(move || {
             if let Err(error) = kept.save(&directory) {
