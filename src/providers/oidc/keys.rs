@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::fetcher::Fetcher;
-use super::snapshot::Kept;
+use super::snapshot::{self, Kept};
 use super::{Context, KeySettings, SetupError};
 use crate::authn::standing::Ground;
 use crate::authn::{Cause, Deadline, IssuerName, Standing};
@@ -75,6 +75,7 @@ pub struct KeySource {
     wanted: Arc<Notify>,
     throttle: Mutex<Throttle>,
     task: Mutex<Option<AbortHandle>>,
+    kept: watch::Sender<Option<Kept>>,
 }
 
 /// A set of keys in force, with its number.
@@ -143,10 +144,16 @@ impl KeySource {
             wanted: Arc::default(),
             throttle: Mutex::default(),
             task: Mutex::default(),
+            kept: watch::Sender::default(),
             settings,
         });
         if !before.is_some_and(|before| source.inherit(before)) {
             source.restore();
+        }
+        if let Some(directory) = source.settings.state_directory.clone() {
+            let (events, name) = (Arc::clone(&source.events), source.name.clone());
+            let report = move |problem: &str| events.record(Event::KeysNotKept { issuer: &name, problem });
+            tokio::spawn(snapshot::keep(directory, source.kept.subscribe(), report));
         }
         let task = tokio::spawn(run(Arc::downgrade(&source), Arc::clone(&source.wanted), fetcher));
         *lock(&source.task) = Some(task.abort_handle());
@@ -354,18 +361,11 @@ impl KeySource {
         self.ground.advance_to(generation);
     }
 
-    /// Writes the confirmed keys to the state directory, off the task that serves.
+    /// Has the confirmed keys written to the state directory, if there is one.
     fn keep(&self) {
-        let (Some(directory), Some(keys)) = (self.settings.state_directory.clone(), self.keys.load_full()) else {
-            return;
-        };
-        let kept = Kept::new(&self.settings, self.clock.now(), &keys.document);
-        let (events, name) = (Arc::clone(&self.events), self.name.clone());
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = kept.save(&directory) {
-                events.record(Event::KeysNotKept { issuer: &name, problem: &chain(&error) });
-            }
-        });
+        if let (Some(_), Some(keys)) = (&self.settings.state_directory, self.keys.load_full()) {
+            self.kept.send_replace(Some(Kept::new(&self.settings, self.clock.now(), &keys.document)));
+        }
     }
 
     fn record(&self, result: KeysFetched<'_>) {

@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::KeySettings;
 use crate::clock::UnixTime;
+use crate::outbound::chain;
 
 /// What is kept of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +96,20 @@ impl Kept {
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
         fs::rename(&draft, &path).map_err(failed)
+    }
+}
+
+/// Writes whatever was sent last, until the sender is gone: one at a time, so that no older set comes to lie over a newer
+/// one, and a disk that hangs holds one thread and no review.
+pub(super) async fn keep(directory: PathBuf, mut kept: watch::Receiver<Option<Kept>>, report: impl Fn(&str)) {
+    while kept.changed().await.is_ok() {
+        let Some(newest) = kept.borrow_and_update().clone() else { continue };
+        let directory = directory.clone();
+        match tokio::task::spawn_blocking(move || newest.save(&directory)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => report(&chain(&error)),
+            Err(_panic) => report("a fault of countersign; its log says where"),
+        }
     }
 }
 
