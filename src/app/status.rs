@@ -1,7 +1,7 @@
 //! What the admin listener shows of the running service.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -19,6 +19,8 @@ pub(super) struct Overview {
     gateway: Arc<Gateway>,
     reloader: Arc<Reloader>,
     stage: watch::Receiver<Stage>,
+    /// Two scrapes at once would empty the gauges under each other.
+    scrape: Mutex<()>,
 }
 
 impl Overview {
@@ -28,7 +30,7 @@ impl Overview {
         reloader: Arc<Reloader>,
         stage: watch::Receiver<Stage>,
     ) -> Self {
-        Self { shared, gateway, reloader, stage }
+        Self { shared, gateway, reloader, stage, scrape: Mutex::default() }
     }
 
     fn issuers(&self) -> Vec<(String, Health)> {
@@ -42,6 +44,7 @@ impl Overview {
 
 impl Status for Overview {
     fn metrics(&self) -> Vec<u8> {
+        let _one = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         let metrics = self.shared.telemetry.metrics();
         metrics.sample(&Sample {
             cache_totals: &self.shared.totals,

@@ -43,7 +43,8 @@ const REFUSALS_SHARE: u64 = 8;
 /// What an entry costs beside its strings: moka's nodes, the key, the structures. Measured over a million entries.
 const ENTRY_OVERHEAD: u64 = 420;
 
-/// A wall clock that went back by more than this since a verdict makes it be judged again (security of `exp`).
+/// A wall clock that was set by more than this since a verdict makes it be judged again: back, because of `exp`; forward,
+/// so that what was refused while the clock was wrong is not refused after it was put right.
 const CLOCK_STEP: Duration = Duration::from_secs(5);
 
 /// The longest that one verification may run, whoever waits for it. Longer than any wait within.
@@ -205,7 +206,8 @@ impl Memory {
         }
         let entry = self.refused.get(digest)?;
         let holds = entry.verdict.standing.as_ref().is_some_and(|standing| standing.holds(monotonic));
-        (entry.is_current(now, monotonic) && holds).then_some(Decision::Reject(entry.verdict))
+        let is_recent = now <= entry.judged_at.saturating_add(self.limits.reject_ttl).saturating_add(CLOCK_STEP);
+        (entry.is_current(now, monotonic) && is_recent && holds).then_some(Decision::Reject(entry.verdict))
     }
 
     fn remember(&self, digest: Digest, decision: &Decision) {

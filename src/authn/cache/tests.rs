@@ -141,6 +141,19 @@ async fn c7_a_wall_clock_that_goes_back_has_the_token_judged_again() {
 }
 
 #[tokio::test]
+async fn c7_what_was_refused_by_a_wrong_clock_is_judged_again_once_it_is_right() {
+    let rig = Rig::usual();
+    rig.clock.step_to(UnixTime::default());
+    rig.ask("bad").await;
+    rig.clock.step_to(UnixTime::from_seconds(15));
+    rig.ask("bad").await;
+    assert_eq!(rig.asked(), 1, "that is no more than the clock goes by itself");
+    rig.clock.step_to(START);
+    rig.ask("bad").await;
+    assert_eq!(rig.asked(), 2);
+}
+
+#[tokio::test]
 async fn c7_a_wall_clock_that_stands_still_does_not_keep_an_entry_for_ever() {
     let rig = Rig::usual();
     rig.ask("alice").await;

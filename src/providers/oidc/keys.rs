@@ -5,27 +5,26 @@
 //! gone with the next fetch; no flood of tokens makes more than one fetch in `REFETCH_COOL_DOWN`. One task owns the
 //! fetching; everyone else reads a snapshot.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use url::Url;
 
-use super::snapshot::Kept;
-use super::{Context, KeySettings, SetupError, discovery};
+use super::fetcher::Fetcher;
+use super::snapshot::{self, Kept};
+use super::{Context, KeySettings, SetupError};
 use crate::authn::standing::Ground;
 use crate::authn::{Cause, Deadline, IssuerName, Standing};
 use crate::clock::Clock;
 use crate::events::{Event, Events, KeysFetched};
 use crate::jose::KeySet;
-use crate::outbound::{Fetched, Outbound, chain};
+use crate::outbound::{Fetched, chain};
 use crate::providers::Health;
-
-/// The longest key set that is read, in bytes: a hundred RSA-4096 keys with certificates fit.
-const MAX_BYTES: usize = 512 * 1024;
 
 /// The time between two fetches that unknown keys may cause. Long enough that a flood of forged tokens is no load on
 /// the provider, short enough that a rotation without overlap is soon over.
@@ -51,11 +50,12 @@ impl KeySources {
     pub fn take_over_or_start(&self, settings: KeySettings, context: &Context) -> Result<Arc<KeySource>, SetupError> {
         let mut running = lock(&self.0);
         running.retain(|source| source.strong_count() > 0);
-        let kept = running.iter().filter_map(Weak::upgrade).find(|source| source.settings == settings);
-        if let Some(source) = kept {
+        let mut sources = running.iter().filter_map(Weak::upgrade);
+        let before = sources.clone().find(|source| source.settings.are_for_the_same_place_as(&settings));
+        if let Some(source) = sources.find(|source| source.settings == settings) {
             return Ok(source);
         }
-        let source = KeySource::start(settings, context)?;
+        let source = KeySource::start(settings, context, before.as_deref())?;
         running.push(Arc::downgrade(&source));
         Ok(source)
     }
@@ -75,6 +75,7 @@ pub struct KeySource {
     wanted: Arc<Notify>,
     throttle: Mutex<Throttle>,
     task: Mutex<Option<AbortHandle>>,
+    kept: watch::Sender<Option<Kept>>,
 }
 
 /// A set of keys in force, with its number.
@@ -123,14 +124,14 @@ struct Throttle {
 }
 
 impl KeySource {
-    /// Takes the last good keys from the state directory, if there are any, and begins to fetch.
+    /// Takes the last good keys from the source that this one replaces or from the state directory, if there are any,
+    /// and begins to fetch.
     ///
     /// # Errors
     ///
     /// When the settings cannot work.
-    fn start(settings: KeySettings, context: &Context) -> Result<Arc<Self>, SetupError> {
-        let outbound = Outbound::new(settings.certificate_authority.as_deref())?;
-        let fetcher = Fetcher { outbound, discovery: discovery::address(&settings)?, known: None, etag: None };
+    fn start(settings: KeySettings, context: &Context, before: Option<&Self>) -> Result<Arc<Self>, SetupError> {
+        let fetcher = Fetcher::new(&settings)?;
         let source = Arc::new(Self {
             name: IssuerName::new(&settings.issuer),
             clock: Arc::clone(&context.clock),
@@ -143,9 +144,17 @@ impl KeySource {
             wanted: Arc::default(),
             throttle: Mutex::default(),
             task: Mutex::default(),
+            kept: watch::Sender::default(),
             settings,
         });
-        source.restore();
+        if !before.is_some_and(|before| source.inherit(before)) {
+            source.restore();
+        }
+        if let Some(directory) = source.settings.state_directory.clone() {
+            let (events, name) = (Arc::clone(&source.events), source.name.clone());
+            let report = move |problem: &str| events.record(Event::KeysNotKept { issuer: &name, problem });
+            tokio::spawn(snapshot::keep(directory, source.kept.subscribe(), report));
+        }
         let task = tokio::spawn(run(Arc::downgrade(&source), Arc::clone(&source.wanted), fetcher));
         *lock(&source.task) = Some(task.abort_handle());
         Ok(source)
@@ -227,7 +236,7 @@ impl KeySource {
     /// Reads the state directory. What is not fit is reported and left out.
     fn restore(&self) {
         let Some(directory) = &self.settings.state_directory else { return };
-        let kept = match Kept::load(directory, &self.settings.issuer) {
+        let kept = match Kept::load(directory, &self.settings) {
             Ok(Some(kept)) => kept,
             Ok(None) => return,
             Err(error) => return self.not_kept(&chain(&error)),
@@ -238,8 +247,25 @@ impl KeySource {
             Ok(_) => return self.not_kept("the keys in the state directory are older than maxStaleness"),
             Err(error) => return self.not_kept(&chain(&error)),
         };
+        self.begin_with(set, Bytes::copy_from_slice(kept.key_set()), age);
+    }
+
+    /// Takes over the keys of a source that other settings put an end to. Whether there were any.
+    fn inherit(&self, before: &Self) -> bool {
         let now = self.clock.monotonic();
-        self.put_in_force(set, Bytes::copy_from_slice(kept.key_set()));
+        let Ok(keys) = before.current(now) else { return false };
+        let age = before.settings.max_staleness.saturating_sub(before.ground.good_for(now));
+        match KeySet::parse(&keys.document) {
+            Ok(set) if age < self.settings.max_staleness => self.begin_with(set, keys.document.clone(), age),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Begins with keys that were confirmed some time ago.
+    fn begin_with(&self, set: KeySet, document: Bytes, age: Duration) {
+        let now = self.clock.monotonic();
+        self.put_in_force(set, document);
         self.ground.extend_to(now + self.settings.max_staleness.saturating_sub(age));
         *lock(&self.confirmed_at) = now.checked_sub(age).or(Some(now));
     }
@@ -247,23 +273,24 @@ impl KeySource {
     /// One round: fetch, judge the set, put it in force. Returns how long to wait for the next.
     async fn round(&self, fetcher: &mut Fetcher, failures: &mut u32, asked_for: bool) -> Duration {
         self.rounds.send_modify(|rounds| rounds.begun += 1);
-        let outcome = fetcher.fetch(&self.settings, asked_for && self.keys.load().is_some()).await;
-        let outcome = outcome.and_then(|fetched| self.accept(fetched));
+        let keys_only = asked_for && self.keys.load().is_some();
+        let work = async { self.accept(fetcher.fetch(&self.settings, keys_only).await?) };
+        // A fault here must not end the task: nobody would notice before the keys are too old to use.
+        let outcome = AssertUnwindSafe(work).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_panic| Err("a fault of countersign; its log says where".to_owned()));
         let pause = match &outcome {
             Ok(max_age) => {
                 *failures = 0;
                 fetcher.settle();
                 self.failing.store(Arc::new(None));
-                let interval = self.settings.refresh_interval;
-                let wanted = max_age.unwrap_or(interval).clamp(REFRESH_AT_LEAST.min(interval), interval);
-                wanted.mul_f64(1.0 - 0.2 * fraction())
+                jittered(refresh_after(*max_age, self.settings.refresh_interval))
             }
             Err(problem) => {
                 *failures = failures.saturating_add(1);
                 fetcher.forget();
                 self.failing.store(Arc::new(Some(problem.clone())));
                 self.record(KeysFetched::Failed { problem });
-                retry_after(*failures).mul_f64(1.0 + 0.4 * (fraction() - 0.5))
+                jittered(retry_after(*failures))
             }
         };
         self.end_round(outcome.is_ok(), asked_for, *failures);
@@ -291,15 +318,20 @@ impl KeySource {
             Fetched::Document { body, max_age, .. } => (Some(body), max_age),
         };
         let now = self.clock.monotonic();
+        let good_until = now + self.settings.max_staleness;
         let before = self.keys.load_full();
         let changed = match &body {
             Some(body) => {
                 let set = KeySet::parse(body).map_err(|error| chain(&error))?;
+                if before.is_none() {
+                    // Whoever meets the first keys in this instant must not find them too old to use.
+                    self.ground.extend_to(good_until);
+                }
                 self.change(before.as_deref(), set, body)
             }
             None => false,
         };
-        self.ground.extend_to(now + self.settings.max_staleness);
+        self.ground.extend_to(good_until);
         *lock(&self.confirmed_at) = Some(now);
         if !changed {
             self.record(KeysFetched::Unchanged);
@@ -329,18 +361,11 @@ impl KeySource {
         self.ground.advance_to(generation);
     }
 
-    /// Writes the confirmed keys to the state directory, off the task that serves.
+    /// Has the confirmed keys written to the state directory, if there is one.
     fn keep(&self) {
-        let (Some(directory), Some(keys)) = (self.settings.state_directory.clone(), self.keys.load_full()) else {
-            return;
-        };
-        let kept = Kept::new(&self.settings.issuer, self.clock.now(), &keys.document);
-        let (events, name) = (Arc::clone(&self.events), self.name.clone());
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = kept.save(&directory) {
-                events.record(Event::KeysNotKept { issuer: &name, problem: &chain(&error) });
-            }
-        });
+        if let (Some(_), Some(keys)) = (&self.settings.state_directory, self.keys.load_full()) {
+            self.kept.send_replace(Some(Kept::new(&self.settings, self.clock.now(), &keys.document)));
+        }
     }
 
     fn record(&self, result: KeysFetched<'_>) {
@@ -370,76 +395,21 @@ async fn run(source: Weak<KeySource>, wanted: Arc<Notify>, mut fetcher: Fetcher)
     }
 }
 
-/// What the owner task alone knows: addresses and entity tags.
-struct Fetcher {
-    outbound: Outbound,
-    discovery: Url,
-    known: Option<Url>,
-    etag: Option<Etag>,
-}
-
-/// The entity tag of the set in force, or of one that is being judged.
-enum Etag {
-    Settled(String),
-    Tried(Option<String>),
-}
-
-impl Fetcher {
-    /// Discovery, then the keys; the keys alone when only they can have changed. A failed attempt forgets the entity
-    /// tag, so that a set that was refused is never confirmed by a "not modified".
-    async fn fetch(&mut self, settings: &KeySettings, keys_only: bool) -> Result<Fetched, String> {
-        let address = match &self.known {
-            Some(address) if keys_only => address.clone(),
-            _ => self.discover(settings).await?,
-        };
-        let etag = match &self.etag {
-            Some(Etag::Settled(tag)) => Some(tag.as_str()),
-            _ => None,
-        };
-        let fetched = self.outbound.get(&address, etag, MAX_BYTES).await.map_err(|error| chain(&error))?;
-        if let Fetched::Document { etag, .. } = &fetched {
-            self.etag = Some(Etag::Tried(etag.clone()));
-        }
-        Ok(fetched)
-    }
-
-    async fn discover(&mut self, settings: &KeySettings) -> Result<Url, String> {
-        let fetched = self.outbound.get(&self.discovery, None, discovery::MAX_BYTES).await;
-        let document = match fetched.map_err(|error| chain(&error))? {
-            Fetched::Document { body, .. } => body,
-            Fetched::NotModified { .. } => return Err("the discovery document was not sent".to_owned()),
-        };
-        let address = discovery::keys_address(&document, &settings.issuer).map_err(|error| chain(&error))?;
-        if let Some(known) = self.known.as_ref().filter(|known| known.origin() != address.origin()) {
-            return Err(format!(
-                "the keys moved from {} to {}: another host is not followed while running; if the provider announced \
-                 it, restart countersign",
-                known.origin().ascii_serialization(),
-                address.origin().ascii_serialization(),
-            ));
-        }
-        self.known = Some(address.clone());
-        Ok(address)
-    }
-
-    /// The set that was fetched is in force.
-    fn settle(&mut self) {
-        if let Some(Etag::Tried(tag)) = self.etag.take_if(|etag| matches!(etag, Etag::Tried(_))) {
-            self.etag = tag.map(Etag::Settled);
-        }
-    }
-
-    /// The set that was fetched was refused, or nothing was.
-    fn forget(&mut self) {
-        self.etag = None;
-    }
+/// When keys that were just fetched are fetched again: as configured, or sooner if the provider says so.
+fn refresh_after(max_age: Option<Duration>, interval: Duration) -> Duration {
+    max_age.unwrap_or(interval).clamp(REFRESH_AT_LEAST.min(interval), interval)
 }
 
 fn retry_after(failures: u32) -> Duration {
     RETRY_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(RETRY_LAST)
 }
 
-/// A random number in 0..1, so that replicas do not ask a provider all at once. Without randomness, the middle.
+/// Up to a fifth less, never more, so that replicas do not ask a provider all at once and limits are kept.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(1.0 - 0.2 * fraction())
+}
+
+/// A random number in 0..1. Without randomness, the middle.
 fn fraction() -> f64 {
     let mut bytes = [0_u8; 2];
     match aws_lc_rs::rand::fill(&mut bytes) {
@@ -451,4 +421,79 @@ fn fraction() -> f64 {
 /// A panic elsewhere leaves these values whole: each is set in one step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::dev::issuer::{Issuer, IssuerOptions};
+
+    const INTERVAL: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn g3_cache_control_has_keys_fetched_sooner_but_neither_later_nor_all_the_time() {
+        let seconds = |max_age: Option<u64>| refresh_after(max_age.map(Duration::from_secs), INTERVAL).as_secs();
+        assert_eq!(seconds(None), 300);
+        assert_eq!(seconds(Some(120)), 120);
+        assert_eq!(seconds(Some(86_400)), 300);
+        assert_eq!(seconds(Some(0)), 60);
+        let short = Duration::from_secs(10);
+        assert_eq!(
+            refresh_after(Some(Duration::ZERO), short),
+            short,
+            "an interval below the minimum is the operator's word"
+        );
+    }
+
+    #[test]
+    fn g1_failures_are_tried_again_soon_at_first_and_at_least_every_half_minute() {
+        let pauses: Vec<_> = [1, 2, 3, 5, 6, 1000, u32::MAX].map(|failures| retry_after(failures).as_secs()).into();
+        assert_eq!(pauses, [1, 2, 4, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn g12_pauses_are_spread_below_their_limit() {
+        let pauses: Vec<_> = (0..200).map(|_| jittered(INTERVAL)).collect();
+        assert!(pauses.iter().all(|pause| (INTERVAL.mul_f64(0.8)..=INTERVAL).contains(pause)));
+        let mut distinct = pauses.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert!(distinct.len() > 100, "replicas that start together drift apart: {}", distinct.len());
+    }
+
+    /// A fault in our own code: whoever is told first that there are new keys falls over.
+    struct PanicsOnce(AtomicBool);
+
+    impl Events for PanicsOnce {
+        fn record(&self, event: Event<'_>) {
+            let is_change = matches!(event, Event::KeysFetched { result: KeysFetched::Changed { .. }, .. });
+            assert!(!is_change || self.0.swap(true, Ordering::SeqCst), "a planted fault");
+        }
+    }
+
+    #[tokio::test]
+    async fn g14_a_fault_in_one_round_is_a_failed_round_and_not_the_last_one() {
+        let issuer = Issuer::start(IssuerOptions::default(), SystemClock.now()).await.unwrap();
+        let settings = KeySettings {
+            issuer: issuer.url().to_owned(),
+            discovery_url: None,
+            certificate_authority: Some(issuer.ca_pem().to_owned()),
+            refresh_interval: INTERVAL,
+            max_staleness: INTERVAL,
+            state_directory: None,
+        };
+        let events = Arc::new(PanicsOnce(AtomicBool::new(false)));
+        let context = Context { clock: Arc::new(SystemClock), events, sources: Arc::default() };
+        let source = context.sources.take_over_or_start(settings, &context).unwrap();
+        let mut rounds = source.rounds.subscribe();
+        rounds.wait_for(|rounds| rounds.ended == 1).await.unwrap();
+        let failing = source.health(Instant::now()).failing;
+        assert_eq!(failing.as_deref(), Some("a fault of countersign; its log says where"));
+        rounds.wait_for(|rounds| rounds.ended == 2).await.unwrap();
+        let health = source.health(Instant::now());
+        assert_eq!((health.usable, health.keys, health.failing), (true, 1, None));
+    }
 }

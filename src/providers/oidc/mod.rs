@@ -5,6 +5,7 @@
 //! often, and judge again.
 
 pub mod discovery;
+mod fetcher;
 pub mod judge;
 pub mod keys;
 mod rules;
@@ -46,7 +47,8 @@ pub struct Settings {
 }
 
 /// Where an issuer's keys are and how they are kept. Issuers with equal settings share nothing, but a new configuration
-/// takes over the key source of an issuer whose settings it leaves alone.
+/// takes over the key source of an issuer whose settings it leaves alone, and the keys of one that it will ask in the
+/// same place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySettings {
     /// The issuer's URL, as in `iss` and in the discovery document.
@@ -61,6 +63,16 @@ pub struct KeySettings {
     pub max_staleness: Duration,
     /// Where the last good keys are kept across restarts, if anywhere.
     pub state_directory: Option<PathBuf>,
+}
+
+impl KeySettings {
+    /// Whether keys that were fetched under the other settings would be fetched under these: from the same issuer, by
+    /// the same way, trusting the same authorities.
+    fn are_for_the_same_place_as(&self, other: &Self) -> bool {
+        self.issuer == other.issuer
+            && self.discovery_url == other.discovery_url
+            && self.certificate_authority == other.certificate_authority
+    }
 }
 
 /// What a verifier needs from its surroundings.
