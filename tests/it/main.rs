@@ -4,4 +4,5 @@
 //! waited for by the event that ends it.
 
 mod reviews;
+mod routes;
 mod support;
