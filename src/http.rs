@@ -115,8 +115,9 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let is_head = request.method() == Method::HEAD;
         let work = AssertUnwindSafe(self.review(request, peer)).catch_unwind();
-        match work.await {
+        let mut response = match work.await {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => {
                 self.events.record(Event::Turned(refusal.why));
@@ -127,7 +128,12 @@ impl Gateway {
                 let message = "a fault of countersign; its log says where";
                 Refusal::new(Turned::Panic, StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message).response
             }
+        };
+        if is_head {
+            // hyper leaves the body out in HTTP/1.1 only; in HTTP/2 it would break the stream.
+            *response.body_mut() = Body::default();
         }
+        response
     }
 
     async fn review<B>(&self, request: Request<B>, peer: &Peer) -> Result<Response<Body>, Refusal>

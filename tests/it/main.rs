@@ -7,4 +7,5 @@
 
 mod commands;
 mod reviews;
+mod routes;
 mod support;

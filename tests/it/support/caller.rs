@@ -1,9 +1,13 @@
 //! A client of the review listener: kube-apiserver's part.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use countersign::token::BearerToken;
 use countersign::wiring::pki::Identity;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use super::{API_AUDIENCE, Answer};
@@ -18,13 +22,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// A caller that trusts `authority` (PEM) and shows `identity`, if it has one. HTTP/2, unless told otherwise.
     pub(crate) fn new(address: SocketAddr, authority: &str, identity: Option<&Identity>, alpn: &[&str]) -> Self {
-        let config = countersign::outbound::client_config(Some(authority)).unwrap();
-        let roots = config; // the roots and versions of the product's own client
-        let mut config = match identity {
-            None => roots,
-            Some(identity) => with_identity(authority, identity),
-        };
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let config = client_tls(authority, identity, alpn);
         let client = reqwest::Client::builder().tls_backend_preconfigured(config).no_proxy().build().unwrap();
         Self { client, base: format!("https://{address}") }
     }
@@ -63,16 +61,22 @@ pub(crate) fn review_body(version: &str, token: &str, audiences: &[&str]) -> Val
     })
 }
 
-fn with_identity(authority: &str, identity: &Identity) -> rustls::ClientConfig {
-    use rustls_pki_types::pem::PemObject;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(rustls_pki_types::CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
-    let (chain, key) = identity.to_rustls().unwrap();
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+/// The TLS settings of a client that trusts `authority` (PEM) and shows `identity`, if it has one.
+pub(crate) fn client_tls(authority: &str, identity: Option<&Identity>, alpn: &[&str]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .unwrap()
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
-        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = identity.to_rustls().unwrap();
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config
 }

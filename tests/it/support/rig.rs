@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign::app::reload::Outcome;
 use countersign::app::{self, Running};
@@ -55,7 +56,7 @@ impl Rig {
     pub(crate) async fn launch(issuer: Issuer, deviate: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let directory = tempfile::tempdir().unwrap();
-        let validity = Validity::days(SystemClock.now(), 2);
+        let validity = validity();
         let authority = Authority::new("countersign tests", validity).unwrap();
         let serving = authority.serving_certificate(&["localhost", "127.0.0.1"], validity).unwrap();
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
@@ -154,6 +155,11 @@ impl Settings {
         write("config.yaml", &self.service);
         write("authentication.yaml", &self.authentication);
     }
+}
+
+/// From an hour ago on, so that the second in which the rig's clock was set is in it.
+pub(crate) fn validity() -> Validity {
+    Validity::days(SystemClock.now().saturating_sub(Duration::from_secs(3600)), 2)
 }
 
 /// An entry of `jwt` for an issuer: names and groups by `sub` and `groups`, with a prefix.
