@@ -195,6 +195,21 @@ fn serve_starts_without_its_issuer_and_ends_well_on_sigterm() {
 }
 
 #[test]
+fn j9_a_full_log_disk_costs_log_lines_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["dev", "--once", "--directory", folder.path().to_str().unwrap()]).code, Some(0));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let child = program(&["serve", "--config", &path(folder.path(), "config.yaml")]).stderr(full).spawn().unwrap();
+    let mut serve = Running { child, said: String::new() };
+    let kubeconfig = path(folder.path(), "webhook.kubeconfig");
+    // Until it listens, there is no answer (3); a token that is none is refused (1), and the refusal logged.
+    let verdicts = std::iter::repeat_with(|| run(&["review", "--kubeconfig", &kubeconfig, "junk"]).code);
+    assert!(verdicts.take(200).any(|code| code == Some(1)));
+    assert_eq!(run(&["review", "--kubeconfig", &kubeconfig, "junk"]).code, Some(1));
+    assert_eq!(serve.child.try_wait().unwrap(), None, "it ended");
+}
+
+#[test]
 fn a_bad_configuration_is_reported_in_full() {
     let folder = tempfile::tempdir().unwrap();
     let config = path(folder.path(), "config.yaml");
