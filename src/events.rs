@@ -52,7 +52,7 @@ pub enum ConnectionEvent<'e> {
     /// One is over.
     Closed,
     /// A handshake ended.
-    Handshake(Handshake),
+    Handshake(Handshake<'e>),
     /// One was accepted.
     Opened,
     /// One was closed at once, since there are too many.
@@ -60,12 +60,12 @@ pub enum ConnectionEvent<'e> {
 }
 
 /// How a TLS handshake ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshake {
+#[derive(Clone, Copy, Debug)]
+pub enum Handshake<'e> {
     /// Well.
     Done,
-    /// The two sides do not agree, or the client's certificate is not good.
-    Failed,
+    /// The two sides do not agree, or the client's certificate is not good; the error says which.
+    Failed(&'e std::io::Error),
     /// It took too long.
     TimedOut,
 }

@@ -127,17 +127,17 @@ impl Telemetry {
                 }
             }
             ConnectionEvent::Closed => self.metrics.connections(-1),
-            ConnectionEvent::Handshake(result) => {
-                let result = match result {
-                    Handshake::Done => "done",
-                    Handshake::Failed => "failed",
-                    Handshake::TimedOut => "timed_out",
+            ConnectionEvent::Handshake(handshake) => {
+                let (result, problem) = match handshake {
+                    Handshake::Done => ("done", String::new()),
+                    Handshake::Failed(error) => ("failed", error.to_string()),
+                    Handshake::TimedOut => ("timed_out", "the peer was too slow, or too many came at once".to_owned()),
                 };
                 self.metrics.handshake(result);
-                if result != "done"
+                if !problem.is_empty()
                     && let Some(suppressed) = self.turn("handshake")
                 {
-                    tracing::info!(result, suppressed, "TLS handshake");
+                    tracing::info!(result, problem, suppressed, "TLS handshake");
                 }
             }
             ConnectionEvent::Opened => self.metrics.connections(1),

@@ -63,6 +63,14 @@ codes! {
     }
 }
 
+impl Reason {
+    /// Whether the same token becomes good just by waiting, so that the refusal must not be remembered here.
+    #[must_use]
+    pub const fn passes_with_time(self) -> bool {
+        matches!(self, Self::IssuedInFuture | Self::NotYetValid)
+    }
+}
+
 codes! {
     /// A "cannot tell": it may become a yes soon, so nobody may remember it as a no.
     Cause {

@@ -51,13 +51,14 @@ impl Connection {
             let _place = self.handshakes.acquire().await;
             self.gateway.tls().accept(socket).await
         };
-        let (result, stream) = match tokio::time::timeout(self.limits.handshake_time, work).await {
-            Ok(Ok(stream)) => (Handshake::Done, Some(stream)),
-            Ok(Err(_)) => (Handshake::Failed, None),
-            Err(_) => (Handshake::TimedOut, None),
+        let ended = tokio::time::timeout(self.limits.handshake_time, work).await;
+        let result = match &ended {
+            Ok(Ok(_)) => Handshake::Done,
+            Ok(Err(error)) => Handshake::Failed(error),
+            Err(_) => Handshake::TimedOut,
         };
         self.events.record(Event::Connection(ConnectionEvent::Handshake(result)));
-        stream
+        ended.ok()?.ok()
     }
 
     async fn exchange(self, tls: TlsStream<TcpStream>) {

@@ -195,6 +195,42 @@ fn serve_starts_without_its_issuer_and_ends_well_on_sigterm() {
 }
 
 #[test]
+fn the_log_says_why_a_handshake_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["dev", "--once", "--directory", folder.path().to_str().unwrap()]).code, Some(0));
+    let mut child = program(&["serve", "--config", &path(folder.path(), "config.yaml")]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let _serve = Running { child, said: String::new() };
+    lines.find(|line| line.contains(" serving ")).unwrap();
+    // A client certificate of another authority: that of another trial.
+    let other = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["dev", "--once", "--directory", other.path().to_str().unwrap()]).code, Some(0));
+    let kubeconfig = |folder: &Path| std::fs::read_to_string(folder.join("webhook.kubeconfig")).unwrap();
+    let (own, foreign) = (kubeconfig(folder.path()), kubeconfig(other.path()));
+    let user = |text: &str| text.find("\nusers:").unwrap();
+    let mixed = path(folder.path(), "mixed.kubeconfig");
+    std::fs::write(&mixed, format!("{}{}", &own[..user(&own)], &foreign[user(&foreign)..])).unwrap();
+    assert_eq!(run(&["review", "--kubeconfig", &mixed, "junk"]).code, Some(3));
+    let line = lines.find(|line| line.contains("TLS handshake")).unwrap();
+    assert!(line.contains("invalid peer certificate"), "{line}");
+}
+
+#[test]
+fn j9_a_full_log_disk_costs_log_lines_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["dev", "--once", "--directory", folder.path().to_str().unwrap()]).code, Some(0));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let child = program(&["serve", "--config", &path(folder.path(), "config.yaml")]).stderr(full).spawn().unwrap();
+    let mut serve = Running { child, said: String::new() };
+    let kubeconfig = path(folder.path(), "webhook.kubeconfig");
+    // Until it listens, there is no answer (3); a token that is none is refused (1), and the refusal logged.
+    let verdicts = std::iter::repeat_with(|| run(&["review", "--kubeconfig", &kubeconfig, "junk"]).code);
+    assert!(verdicts.take(200).any(|code| code == Some(1)));
+    assert_eq!(run(&["review", "--kubeconfig", &kubeconfig, "junk"]).code, Some(1));
+    assert_eq!(serve.child.try_wait().unwrap(), None, "it ended");
+}
+
+#[test]
 fn a_bad_configuration_is_reported_in_full() {
     let folder = tempfile::tempdir().unwrap();
     let config = path(folder.path(), "config.yaml");

@@ -221,7 +221,7 @@ impl Memory {
                     self.accepted.insert(digest, entry);
                 }
             }
-            Decision::Reject(rejected) if rejected.standing.is_some() => {
+            Decision::Reject(rejected) if rejected.standing.is_some() && !rejected.reason.passes_with_time() => {
                 let good_until = monotonic + self.limits.reject_ttl;
                 self.refused.insert(digest, Entry { verdict: rejected.clone(), judged_at, good_until });
             }

@@ -30,6 +30,11 @@ impl Authenticator for Oracle {
                 issuer: Some(issuer),
                 standing: Some(standing),
             }),
+            "early" => Decision::Reject(Rejected {
+                reason: Reason::NotYetValid,
+                issuer: Some(issuer),
+                standing: Some(standing),
+            }),
             "junk" => Decision::NotMine,
             "panic" => panic!("a planted fault"),
             "undecided" => Decision::Unavailable(Unavailable { cause: Cause::KeysUnavailable, issuer: Some(issuer) }),
@@ -207,6 +212,15 @@ async fn a_refusal_is_remembered_for_its_own_time() {
     assert_eq!(rig.asked(), 1);
     rig.clock.advance(Duration::from_secs(1));
     rig.ask("bad").await;
+    assert_eq!(rig.asked(), 2);
+}
+
+#[tokio::test]
+async fn f7_a_refusal_that_waiting_lifts_is_not_remembered() {
+    let rig = Rig::usual();
+    for _ in 0..2 {
+        assert_eq!(rig.ask("early").await, "not_yet_valid");
+    }
     assert_eq!(rig.asked(), 2);
 }
 
