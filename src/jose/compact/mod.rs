@@ -103,7 +103,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 fn header_members(first: &str) -> Result<serde_json::Map<String, serde_json::Value>, Unparsable> {
     // What `{"` followed by a letter encodes to. A random text begins so once in 200,000 times.
     const OBJECT_START: &str = "eyJ";
-    const MAX_ENCODED: usize = Header::MAX_BYTES.div_ceil(3) * 4;
+    const MAX_ENCODED: usize = (Header::MAX_BYTES * 4).div_ceil(3);
     let unless_opaque = |reason| match first.starts_with(OBJECT_START) || first.starts_with('{') {
         true => Unparsable::Refused(reason),
         false => Unparsable::Opaque,

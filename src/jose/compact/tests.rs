@@ -114,7 +114,7 @@ fn c3_sizes_are_limited_before_anything_is_decoded() {
     let header = |bytes: usize| format!(r#"{{"alg":"RS256","x":"{}"}}"#, "x".repeat(bytes - 22));
     assert_eq!(header(2048).len(), 2048);
     assert!(CompactJws::parse(&token(&header(2048), "{}", "s")).is_ok());
-    assert_eq!(refusal(&token(&header(2050), "{}", "s")), Some(Unparsable::Refused(Reason::Oversized)));
+    assert_eq!(refusal(&token(&header(2049), "{}", "s")), Some(Unparsable::Refused(Reason::Oversized)));
 }
 
 #[test]
