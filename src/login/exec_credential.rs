@@ -116,7 +116,8 @@ impl Request {
         if document.get("kind").is_some_and(|kind| kind != "ExecCredential") {
             return Err(RequestError::OtherKind);
         }
-        let version = match document.get("apiVersion").and_then(Value::as_str).and_then(|name| name.strip_prefix(GROUP)) {
+        let version = match document.get("apiVersion").and_then(Value::as_str).and_then(|name| name.strip_prefix(GROUP))
+        {
             Some("v1") => ApiVersion::V1,
             Some("v1beta1") => ApiVersion::V1Beta1,
             _ => return Err(RequestError::OtherVersion),
@@ -174,18 +175,16 @@ fn scopes(value: Option<&Value>) -> Result<Option<Vec<String>>, RequestError> {
 
 /// A token that cannot travel in an `Authorization` header.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token has characters that no HTTP header takes, or none at all; the provider or the token file is at fault")]
+#[error(
+    "the token has characters that no HTTP header takes, or none at all; the provider or the token file is at fault"
+)]
 pub struct UnfitToken;
 
 /// The ExecCredential to print, with the newline at its end. Without an end, kubectl uses the token until it is refused.
 ///
 /// # Errors
 /// When the token would break the request that carries it.
-pub fn answer(
-    version: ApiVersion,
-    token: &str,
-    expires_at: Option<UnixTime>,
-) -> Result<Zeroizing<String>, UnfitToken> {
+pub fn answer(version: ApiVersion, token: &str, expires_at: Option<UnixTime>) -> Result<Zeroizing<String>, UnfitToken> {
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(UnfitToken);
     }
@@ -228,7 +227,9 @@ pub fn unverified_expiry(token: &str) -> Option<UnixTime> {
     let payload = token.split('.').nth(1)?;
     let payload = Zeroizing::new(base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?);
     let exp = serde_json::from_slice::<Claims>(&payload).ok()?.exp?;
-    exp.as_u64().or_else(|| exp.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64)).map(UnixTime::from_seconds)
+    exp.as_u64()
+        .or_else(|| exp.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64))
+        .map(UnixTime::from_seconds)
 }
 
 /// A moment as Kubernetes writes it: `2006-01-02T15:04:05Z`.
@@ -237,12 +238,7 @@ pub fn rfc3339(time: UnixTime) -> String {
     const DAY: u64 = 86_400;
     let (days, second) = (time.seconds() / DAY, time.seconds() % DAY);
     let (year, month, day) = civil(days);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// The Gregorian date of a day since 1970-01-01. Years are counted from March, so that the leap day comes last.
@@ -323,7 +319,8 @@ mod tests {
     fn a_key_of_the_wrong_type_is_named() {
         let mut document = info();
         document["spec"]["cluster"] = json!({"config": {"scopes": ["a", 1]}});
-        let expected = "spec.cluster.config.scopes must be a list of strings; correct the cluster's extension in the kubeconfig";
+        let expected =
+            "spec.cluster.config.scopes must be a list of strings; correct the cluster's extension in the kubeconfig";
         assert_eq!(request(&document).unwrap_err().to_string(), expected);
         document["spec"]["cluster"] = json!({"config": {"issuer": 1}});
         assert_eq!(request(&document), Err(RequestError::WrongType { key: "issuer", expected: "a string" }));

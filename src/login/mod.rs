@@ -9,6 +9,7 @@ pub mod flows;
 pub mod outcome;
 pub mod session;
 pub mod settings;
+pub mod stanza;
 pub mod tokens;
 
 pub use settings::{Grant, Settings, TokenKind};

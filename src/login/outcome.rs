@@ -77,7 +77,9 @@ pub enum LoginError {
     #[error(transparent)]
     Unfit(#[from] UnfitToken),
     /// Somebody else logged in.
-    #[error("logged in as {got}, but --account asks for {wanted}; log out of the provider in the browser, or use --account {got}")]
+    #[error(
+        "logged in as {got}, but --account asks for {wanted}; log out of the provider in the browser, or use --account {got}"
+    )]
     WrongAccount {
         /// Who was asked for.
         wanted: String,

@@ -23,7 +23,9 @@ pub struct Folder {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The system does not let us.
-    #[error("{path}: cannot be {doing}; see that the folder is yours and the disk has room, or choose another with --token-cache-dir")]
+    #[error(
+        "{path}: cannot be {doing}; see that the folder is yours and the disk has room, or choose another with --token-cache-dir"
+    )]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -200,8 +202,11 @@ impl Folder {
             return Err(FolderError::NotOurs { path: path(), what: "another user's folder" });
         }
         if metadata.mode() & 0o077 != 0 {
-            fs::set_permissions(&self.path, fs::Permissions::from_mode(0o700))
-                .map_err(|cause| FolderError::Io { path: path(), doing: "closed to others", cause })?;
+            fs::set_permissions(&self.path, fs::Permissions::from_mode(0o700)).map_err(|cause| FolderError::Io {
+                path: path(),
+                doing: "closed to others",
+                cause,
+            })?;
         }
         Ok(true)
     }
@@ -285,7 +290,8 @@ fn link_or(path: PathBuf, doing: &'static str, cause: io::Error) -> FolderError 
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -104,7 +104,8 @@ pub fn parent() -> Option<u32> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use proptest::prelude::*;
 

@@ -218,7 +218,8 @@ mod tests {
     #[test]
     fn the_folder_is_where_state_belongs() {
         let folder = |variables: &[(&str, &str)]| {
-            default_folder(|name| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value.into())).ok()
+            default_folder(|name| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value.into()))
+                .ok()
         };
         assert_eq!(folder(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")]), Some("/s/countersign".into()));
         assert_eq!(folder(&[("HOME", "/h"), ("XDG_STATE_HOME", "s")]), Some("/h/.local/state/countersign".into()));

@@ -396,7 +396,8 @@ impl Keeper<'_> {
         let offset = session.clock_offset_seconds;
         if offset.unsigned_abs() > CLOCK_WARNING_SECONDS {
             let direction = if offset > 0 { "behind" } else { "ahead of" };
-            let message = format!("this machine's clock is {} s {direction} the provider's; set it", offset.unsigned_abs());
+            let message =
+                format!("this machine's clock is {} s {direction} the provider's; set it", offset.unsigned_abs());
             (self.tell)(Notice::Warning(message));
         }
     }
@@ -446,8 +447,10 @@ fn needs_person(settings: &Settings) -> bool {
     match settings.grant {
         Grant::AuthorizationCode | Grant::DeviceCode => true,
         Grant::Auto => {
-            let is_workload =
-                matches!(settings.client, ClientAuthentication::PrivateKey { .. } | ClientAuthentication::AssertionFile(_));
+            let is_workload = matches!(
+                settings.client,
+                ClientAuthentication::PrivateKey { .. } | ClientAuthentication::AssertionFile(_)
+            );
             settings.interactive || !is_workload
         }
         Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange | Grant::TokenFile => false,

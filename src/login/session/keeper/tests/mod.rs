@@ -412,7 +412,10 @@ mod disk {
         let rig = Rig::new();
         symlink(rig.folder.path(), rig.folder.path().join("sessions")).unwrap();
         let error = rig.run(&order(&settings()), &Script::default()).unwrap_err();
-        assert!(error.ends_with("is a symbolic link; remove it, or choose another folder with --token-cache-dir"), "{error}");
+        assert!(
+            error.ends_with("is a symbolic link; remove it, or choose another folder with --token-cache-dir"),
+            "{error}"
+        );
     }
 }
 

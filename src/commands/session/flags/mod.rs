@@ -213,7 +213,9 @@ impl LoginFlags {
         };
         let client_id = match from(&self.oidc_client_id, &config.client_id) {
             Some(id) if !id.is_empty() => id,
-            _ if needs_provider => return Err(missing("--oidc-client-id", "clientId", "the client's id at the provider")),
+            _ if needs_provider => {
+                return Err(missing("--oidc-client-id", "clientId", "the client's id at the provider"));
+            }
             _ => String::new(),
         };
         let scopes = match (&*self.oidc_extra_scope, &config.scopes) {
@@ -308,7 +310,8 @@ impl LoginFlags {
         for data in from_flags.chain(from_config) {
             let compact: String = data.split_ascii_whitespace().collect();
             let bytes = BASE64_STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            pem += &bytes.ok_or_else(|| wrong("--certificate-authority-data", "is not base64 of PEM; use `base64 -w0`"))?;
+            pem += &bytes
+                .ok_or_else(|| wrong("--certificate-authority-data", "is not base64 of PEM; use `base64 -w0`"))?;
             pem.push('\n');
         }
         Ok(if pem.is_empty() { None } else { Some(pem) })
@@ -325,9 +328,8 @@ impl LoginFlags {
 
     fn parameters(&self) -> Result<Vec<(String, String)>, Failure> {
         let parse = |text: &String| {
-            let (name, value) = text
-                .split_once('=')
-                .ok_or_else(|| wrong("--oidc-auth-request-extra-params", "must be NAME=VALUE"))?;
+            let (name, value) =
+                text.split_once('=').ok_or_else(|| wrong("--oidc-auth-request-extra-params", "must be NAME=VALUE"))?;
             Ok((name.to_owned(), value.to_owned()))
         };
         self.oidc_auth_request_extra_params.iter().map(parse).collect()
