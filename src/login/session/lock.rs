@@ -140,9 +140,8 @@ mod tests {
         let (_parent, folder) = folder();
         let first = Lock::take(&folder, "x.lock", PATIENCE, || panic!("free")).unwrap();
         let (waiting, is_waiting) = mpsc::channel();
-        let second = std::thread::spawn(move || {
-            Lock::take(&folder, "x.lock", PATIENCE, || waiting.send(()).unwrap()).map(drop)
-        });
+        let second =
+            std::thread::spawn(move || Lock::take(&folder, "x.lock", PATIENCE, || waiting.send(()).unwrap()).map(drop));
         is_waiting.recv().unwrap();
         drop(first);
         second.join().unwrap().unwrap();
