@@ -1,7 +1,8 @@
 //! The command line: flags in, one call into the library, an exit code out.
 //!
 //! Data goes to standard output, everything else to standard error as one line with what, where and what to do. Exit
-//! codes: 0 yes, 1 no (refused, problems found), 2 wrong use, 3 could not find out. No command prints a token.
+//! codes: 0 yes, 1 no (refused, problems found), 2 wrong use, 3 could not find out. No command prints a token but `get-token`,
+//! whose output is for kubectl.
 
 mod check;
 mod dev;
