@@ -1,14 +1,17 @@
 //! The command line: flags in, one call into the library, an exit code out.
 //!
 //! Data goes to standard output, everything else to standard error as one line with what, where and what to do. Exit
-//! codes: 0 yes, 1 no (refused, problems found), 2 wrong use, 3 could not find out. No command prints a token.
+//! codes: 0 yes, 1 no (refused, problems found), 2 wrong use, 3 could not find out. No command prints a token but `get-token`,
+//! whose output is for kubectl.
 
 mod check;
 mod dev;
 mod explain;
 mod output;
+mod render;
 mod review;
 mod serve;
+mod session;
 mod terminal;
 mod token;
 
@@ -86,6 +89,13 @@ enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
     Review(review::Arguments),
+    GetToken(Box<session::get_token::Arguments>),
+    #[command(name = "login")]
+    LogIn(Box<session::log_in::Arguments>),
+    #[command(name = "logout")]
+    LogOut(Box<session::log_out::Arguments>),
+    Whoami(session::whoami::Arguments),
+    Render(render::Arguments),
 }
 
 /// Runs the command that these arguments (the program's name first) ask for.
@@ -97,6 +107,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Check(arguments)) => check::run(&arguments),
         Ok(Command::Explain(arguments)) => explain::run(&arguments),
         Ok(Command::Review(arguments)) => review::run(&arguments),
+        Ok(Command::GetToken(arguments)) => session::get_token::run(&arguments),
+        Ok(Command::LogIn(arguments)) => session::log_in::run(&arguments),
+        Ok(Command::LogOut(arguments)) => session::log_out::run(&arguments),
+        Ok(Command::Whoami(arguments)) => session::whoami::run(&arguments),
+        Ok(Command::Render(arguments)) => render::run(&arguments),
         Err(error) => return usage(&error, &arguments),
     };
     match outcome {

@@ -1,0 +1,72 @@
+//! `countersign get-token`: what kubectl runs. While the stored token is good, nothing is set up but this.
+
+use std::io::IsTerminal;
+
+use super::super::{Conclusion, Failure, Outcome, terminal};
+use super::flags::LoginFlags;
+use super::{choose, failure, say, with_keeper};
+use crate::login::exec_credential::{self, Request};
+use crate::login::outcome::LoginError;
+use crate::login::session::runs;
+use crate::login::session::{Caller, Credential, Order, Store};
+use crate::login::settings::Settings;
+
+/// Prints an ExecCredential for kubectl: the stored token, or a new one.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    login: LoginFlags,
+    /// Renew the token even if it is still good.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, action = clap::ArgAction::Set, hide_possible_values = true)]
+    force_refresh: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let flags = &arguments.login;
+    let verbose = flags.store.verbose > 0;
+    let asked = asked()?;
+    let request = asked.clone().unwrap_or_else(|| by_hand(std::io::stdin().is_terminal()));
+    let cluster = request.cluster.unwrap_or_default();
+    let settings = flags.settings(&cluster.login, request.interactive)?;
+    let store = flags.store.open()?;
+    if verbose {
+        flags.foreign.remarks().iter().for_each(|remark| say(remark));
+    }
+    let caller = asked.and_then(|_| runs::parent()).map(|process| Caller { process, cluster: cluster.server.clone() });
+    let order = Order { settings: &settings, force_refresh: arguments.force_refresh, caller };
+    let credential = credential(&store, order, verbose)?;
+    let answer = exec_credential::answer(request.version, &credential.token, credential.expires_at)
+        .map_err(|error| Failure::unknown(&error))?;
+    terminal::print(&answer)?;
+    Ok(Conclusion::Yes)
+}
+
+/// What kubectl says, if it is kubectl that runs this.
+fn asked() -> Result<Option<Request>, Failure> {
+    let Some(text) = std::env::var_os(exec_credential::ENVIRONMENT) else { return Ok(None) };
+    // What is no text is no JSON either.
+    let request = Request::parse(text.to_str().unwrap_or_default()).map_err(|error| Failure::wrong_use(&error))?;
+    Ok(Some(request))
+}
+
+fn by_hand(interactive: bool) -> Request {
+    Request { interactive, ..Request::default() }
+}
+
+fn credential(store: &Store, order: Order<'_>, verbose: bool) -> Result<Credential, Failure> {
+    let settings = order.settings;
+    let cluster = order.caller.as_ref().map(|caller| caller.cluster.clone()).filter(|server| !server.is_empty());
+    match with_keeper(store, settings, cluster.clone(), verbose, |keeper| keeper.credential(&order)) {
+        Err(LoginError::Ambiguous { accounts }) if settings.interactive => {
+            let Some(account) = choose(&accounts) else { return Err(failure(&LoginError::Ambiguous { accounts })) };
+            let settings = Settings { account: Some(account.clone()), ..settings.clone() };
+            let order = Order { settings: &settings, ..order };
+            let credential = with_keeper(store, &settings, cluster, verbose, |keeper| {
+                keeper.set_default_account(&settings, &account)?;
+                keeper.credential(&order)
+            });
+            credential.map_err(|error| failure(&error))
+        }
+        result => result.map_err(|error| failure(&error)),
+    }
+}

@@ -1,0 +1,143 @@
+//! The provider for real: a small runtime around the [flows](crate::login::flows), made only when one is needed.
+
+use std::process::{Command, Stdio};
+
+use zeroize::Zeroizing;
+
+use super::super::{Failure, small_runtime, terminal};
+use super::say;
+use crate::clock::{Clock, SystemClock};
+use crate::login::exec_credential::{rfc3339, unverified_expiry};
+use crate::login::flows::{self, FlowError, Prompt};
+use crate::login::outcome::ProviderError;
+use crate::login::session::Provider;
+use crate::login::settings::{Grant, Settings};
+use crate::login::tokens::Tokens;
+
+/// Larger than any token that a server takes.
+const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
+
+/// The flows, and the terminal that they speak through.
+pub(super) struct Flows {
+    terminal: Terminal,
+}
+
+impl Flows {
+    pub(super) fn new(settings: &Settings, cluster: Option<String>, verbose: bool) -> Self {
+        let browser = if settings.skip_browser { Browser::None } else { Browser::of(settings.browser.as_deref()) };
+        Self { terminal: Terminal { browser, cluster, verbose } }
+    }
+}
+
+impl Provider for Flows {
+    fn log_in(&self, settings: &Settings) -> Result<Tokens, ProviderError> {
+        if settings.grant == Grant::TokenFile {
+            return token_file(settings, &SystemClock);
+        }
+        runtime()?
+            .block_on(flows::log_in(settings, &self.terminal, &SystemClock))
+            .map_err(|error| provider_error(&error))
+    }
+
+    fn refresh(&self, settings: &Settings, refresh_token: &str) -> Result<Tokens, ProviderError> {
+        runtime()?
+            .block_on(flows::refresh(settings, refresh_token, &SystemClock))
+            .map_err(|error| provider_error(&error))
+    }
+
+    fn revoke(&self, settings: &Settings, tokens: &Tokens) -> Result<(), ProviderError> {
+        runtime()?.block_on(flows::revoke(settings, tokens)).map_err(|error| provider_error(&error))
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ProviderError> {
+    small_runtime().map_err(|failure: Failure| ProviderError { message: failure.message().to_owned(), refused: false })
+}
+
+fn provider_error(error: &FlowError) -> ProviderError {
+    ProviderError { message: crate::outbound::chain(error), refused: error.is_refusal() }
+}
+
+/// A token that others keep fresh in a file. It goes out as it is, if it has not ended.
+fn token_file(settings: &Settings, clock: &dyn Clock) -> Result<Tokens, ProviderError> {
+    use std::io::Read as _;
+    let path = settings.token_file.clone().unwrap_or_default();
+    let failed = |what: String| ProviderError { message: format!("{}: {what}", path.display()), refused: false };
+    let mut text = Zeroizing::new(String::new());
+    std::fs::File::open(&path)
+        .and_then(|file| file.take(MAX_TOKEN_BYTES).read_to_string(&mut text))
+        .map_err(|error| failed(format!("the token cannot be read: {error}")))?;
+    let token = Zeroizing::new(text.trim().to_owned());
+    let expires_at = unverified_expiry(&token);
+    if let Some(end) = expires_at
+        && end <= clock.now()
+    {
+        return Err(failed(format!(
+            "the token ended at {}; see that whoever writes the file still does",
+            rfc3339(end)
+        )));
+    }
+    Ok(Tokens {
+        id_token: Some(token.clone()),
+        access_token: Some(token),
+        refresh_token: None,
+        id_token_expires_at: expires_at,
+        access_token_expires_at: expires_at,
+        // Whoever it is for is in the token; here it is whoever is wanted.
+        account: settings.account.clone(),
+        subject: None,
+        clock_offset_seconds: 0,
+    })
+}
+
+/// Standard error, and a browser.
+struct Terminal {
+    browser: Browser,
+    cluster: Option<String>,
+    verbose: bool,
+}
+
+impl Prompt for Terminal {
+    fn say(&self, line: &str) {
+        // A flow's lines may be pictures (QR codes), so they are shown as they are.
+        terminal::complain(line);
+    }
+
+    fn open(&self, url: &str) {
+        if let Err(problem) = self.browser.open(url) {
+            say(&format!("the browser could not be started ({problem}); open the address yourself: {url}"));
+        } else if self.verbose {
+            say("started the browser");
+        }
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        self.cluster.as_deref()
+    }
+}
+
+/// How a page is opened. No shell is involved: the address is one argument, whatever is in it.
+enum Browser {
+    None,
+    Program { program: String, arguments: &'static [&'static str] },
+}
+
+impl Browser {
+    fn of(program: Option<&str>) -> Self {
+        let (program, arguments): (&str, &'static [&'static str]) = match program {
+            Some(program) => (program, &[]),
+            None if cfg!(target_os = "macos") => ("open", &[]),
+            None if cfg!(windows) => ("rundll32", &["url.dll,FileProtocolHandler"]),
+            None => ("xdg-open", &[]),
+        };
+        Self::Program { program: program.to_owned(), arguments }
+    }
+
+    fn open(&self, url: &str) -> Result<(), String> {
+        let Self::Program { program, arguments } = self else { return Ok(()) };
+        // Nothing of ours is inherited: standard output is kubectl's.
+        let mut command = Command::new(program);
+        command.args(*arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map(drop).map_err(|error| format!("{program}: {error}"))
+    }
+}

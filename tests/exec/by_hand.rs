@@ -1,0 +1,81 @@
+//! `whoami`, `logout`, `render exec`.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Home, ISSUER};
+
+#[test]
+fn whoami_says_who_is_logged_in_where() {
+    let home = Home::with(&["alice", "bob"]);
+    let run = home.run(&["whoami", "--output=json"]);
+    let mut document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    for session in document["sessions"].as_array_mut().unwrap() {
+        session["expirationTimestamp"].take();
+    }
+    let session = |account: &str| {
+        json!({"issuer": ISSUER, "clientId": "kubectl", "scopes": [], "audience": null, "grant": "user", "account": account,
+            "subject": format!("subject-of-{account}"), "default": false, "usable": true, "renewable": true,
+            "expirationTimestamp": null, "clusterUser": null})
+    };
+    assert_eq!(document, json!({"sessions": [session("alice"), session("bob")]}));
+}
+
+#[test]
+fn whoami_without_a_session_is_a_no() {
+    let run = Home::new().run(&["whoami"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), "nobody is logged in\n"));
+}
+
+#[test]
+fn logout_forgets_one_account_or_all() {
+    let home = Home::with(&["alice", "bob"]);
+    let logout = |more: &str| {
+        let run = home.run(&["logout", "--oidc-issuer-url=https://idp.example.com", "--oidc-client-id=kubectl", more]);
+        (run.code, run.stdout)
+    };
+    let said = |text: &str| (Some(0), text.to_owned());
+    assert_eq!(logout("--account=bob"), said("logged out bob at https://idp.example.com, here\n"));
+    assert_eq!(logout("--account=bob"), said("nobody was logged in at https://idp.example.com\n"));
+    assert_eq!(logout("-v"), said("logged out alice at https://idp.example.com, here\n"));
+    assert_eq!(home.run(&["whoami"]).code, Some(1));
+}
+
+#[test]
+fn logout_of_everything_needs_no_flags_of_a_login() {
+    let home = Home::with(&["alice"]);
+    let run = home.run(&["logout", "--all"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "logged out alice at https://idp.example.com, here\n"));
+    assert!(fs::read_dir(home.sessions()).unwrap().all(|entry| entry.unwrap().path().extension().unwrap() != "json"));
+}
+
+#[test]
+fn render_exec_writes_a_kubeconfig_once() {
+    let home = Home::new();
+    let file = home.path().join("config");
+    let write = format!("--write={}", file.display());
+    let flags = [
+        "render",
+        "exec",
+        "--oidc-issuer-url=https://idp.example.com",
+        "--oidc-client-id=kubectl",
+        "--user=me",
+        &write,
+    ];
+    let run = home.run(&flags);
+    assert_eq!((run.code, run.stdout), (Some(0), format!("{}: wrote the user me\n", file.display())));
+    let run = home.run(&flags);
+    assert_eq!((run.code, run.stdout), (Some(0), format!("{}: the user me was there already\n", file.display())));
+}
+
+#[test]
+fn a_rendered_entry_runs_and_finds_the_session() {
+    let home = Home::with(&["me"]);
+    let run = home.run(&["render", "exec", "--oidc-issuer-url=https://idp.example.com", "--oidc-client-id=kubectl"]);
+    let document: Value = serde_saphyr::from_str(&run.stdout).unwrap();
+    let arguments = document["users"][0]["user"]["exec"]["args"].as_array().unwrap().clone();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| argument.as_str().unwrap()).collect();
+    assert_eq!(home.run(&arguments).code, Some(0));
+}
