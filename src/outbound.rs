@@ -11,18 +11,37 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, HeaderMap,
+    HeaderValue, IF_NONE_MATCH,
+};
 use reqwest::{StatusCode, Url};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use zeroize::Zeroizing;
 
-/// To open a connection: a provider that is up answers a SYN and a TLS hello well within it, even across oceans.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two reads: the first byte, and each further one.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// For the whole exchange, so that a provider that drips cannot hold a refresh for longer.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::clock::UnixTime;
+
+/// How long an exchange may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// To open a connection.
+    pub connect: Duration,
+    /// Between two reads: the first byte, and each further one.
+    pub read: Duration,
+    /// For the whole exchange, so that a provider that drips cannot hold its peer for longer.
+    pub total: Duration,
+}
+
+impl Limits {
+    /// For the service: a provider that is up answers a SYN and a TLS hello well within it, even across oceans.
+    pub const SERVICE: Self =
+        Self { connect: Duration::from_secs(2), read: Duration::from_secs(3), total: Duration::from_secs(5) };
+    /// For a person at a workstation: hotel networks and providers that wake up first are slow, and nobody else waits.
+    pub const PERSON: Self =
+        Self { connect: Duration::from_secs(10), read: Duration::from_secs(20), total: Duration::from_secs(30) };
+}
 
 /// A client bound to one issuer's trust roots.
 #[derive(Clone, Debug)]
@@ -49,6 +68,31 @@ pub enum Fetched {
         /// `max-age` of `Cache-Control`, if the server gave one.
         max_age: Option<Duration>,
     },
+}
+
+/// A request whose answer counts whatever its status: OAuth endpoints say in the body of a 400 what is wrong.
+pub enum Question<'a> {
+    /// A GET.
+    Document,
+    /// A POST of an encoded form, with the value of an `Authorization` header if there is one.
+    Form {
+        /// The encoded form.
+        body: Zeroizing<String>,
+        /// The header's value, marked as sensitive by its maker.
+        authorization: Option<&'a HeaderValue>,
+    },
+}
+
+/// What came back, of any status. The body may hold tokens.
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// Whether `Content-Type` calls it JSON of any kind.
+    pub is_json: bool,
+    /// The body, uncompressed.
+    pub body: Zeroizing<Vec<u8>>,
+    /// The peer's clock, from `Date`.
+    pub date: Option<UnixTime>,
 }
 
 /// Why nothing was fetched.
@@ -115,21 +159,30 @@ impl Outbound {
     ///
     /// When the authority does not parse or the system has no roots.
     pub fn new(certificate_authority: Option<&str>) -> Result<Self, OutboundError> {
+        Self::with_limits(certificate_authority, Limits::SERVICE)
+    }
+
+    /// The same with other limits.
+    ///
+    /// # Errors
+    ///
+    /// When the authority does not parse or the system has no roots.
+    pub fn with_limits(certificate_authority: Option<&str>, limits: Limits) -> Result<Self, OutboundError> {
         let tls = client_config(certificate_authority)?;
-        let client = Self::builder(tls.clone()).build().map_err(OutboundError::Client)?;
-        let direct = Self::builder(tls).no_proxy().build().map_err(OutboundError::Client)?;
+        let client = Self::builder(tls.clone(), limits).build().map_err(OutboundError::Client)?;
+        let direct = Self::builder(tls, limits).no_proxy().build().map_err(OutboundError::Client)?;
         Ok(Self { client, direct })
     }
 
-    fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
+    fn builder(tls: ClientConfig, limits: Limits) -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.read)
+            .timeout(limits.total)
             .pool_max_idle_per_host(1)
             .dns_resolver(Resolver)
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
@@ -168,6 +221,46 @@ impl Outbound {
             body.extend_from_slice(&chunk);
         }
         Ok(Fetched::Document { body: body.freeze(), etag, max_age })
+    }
+
+    /// Asks, and reads an answer of at most `cap` bytes, whatever its status but a redirect.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or it is too long, compressed, or a redirect.
+    pub async fn ask(&self, url: &Url, question: Question<'_>, cap: usize) -> Result<Answer, OutboundError> {
+        check(url)?;
+        let failed = |cause: reqwest::Error| OutboundError::Request { url: url.clone(), cause: cause.without_url() };
+        let client = if is_loopback(url) { &self.direct } else { &self.client };
+        let request = match question {
+            Question::Document => client.get(url.clone()),
+            Question::Form { body, authorization } => {
+                let mut request =
+                    client.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+                if let Some(authorization) = authorization {
+                    request = request.header(AUTHORIZATION, authorization);
+                }
+                request.body(Bytes::from_owner(body))
+            }
+        };
+        let request = request.header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity");
+        let mut response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(OutboundError::Status { url: url.clone(), status });
+        }
+        if response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(OutboundError::Encoded { url: url.clone() });
+        }
+        let (date, is_json) = (date(response.headers()), is_json(response.headers()));
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > cap {
+                return Err(OutboundError::BodyTooLong { url: url.clone(), cap });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, is_json, body, date })
     }
 }
 
@@ -250,6 +343,18 @@ fn is_forbidden(address: IpAddr) -> bool {
         IpAddr::V4(address) => address.is_link_local() || address.is_unspecified(),
         IpAddr::V6(address) => address.is_unicast_link_local() || address.is_unspecified(),
     }
+}
+
+fn date(headers: &HeaderMap) -> Option<UnixTime> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(UnixTime::from_seconds(since_epoch.as_secs()))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(media_type) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn max_age(headers: &HeaderMap) -> Option<Duration> {

@@ -4,12 +4,16 @@
 //! standard output; no runtime, no TLS, no crypto set-up. Only when there is no good token does [`flows`] talk to the
 //! provider: refresh, or log in. What a provider answers is judged by the code that judges tokens in the service.
 
+pub mod browser;
 pub mod exec_credential;
 pub mod flows;
 pub mod outcome;
+pub mod provider;
 pub mod session;
 pub mod settings;
 pub mod stanza;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tokens;
 
 pub use settings::{Grant, Settings, TokenKind};

@@ -1,0 +1,220 @@
+//! The loopback redirect of RFC 8252: a small HTTP server that waits for one answer and is gone.
+//!
+//! What must hold: it listens on loopback only; it takes one answer, the first that carries this login's `state`, and
+//! stops listening before the code in it is used; requests of anything else on this machine (the browser asking for an
+//! icon, a page in another window, a port scan) are answered and change nothing.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use url::form_urlencoded;
+
+use super::page::{Page, plain};
+use crate::login::flows::FlowError;
+
+/// More than a browser opens to one host; whoever holds more open gets no answer.
+const MAX_CONNECTIONS: usize = 32;
+/// The request comes with the connection; a browser that connects early for speed is let go after this.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Loopback is fast: the last page is on the screen by then, or the browser is gone.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// The longest request that is read, in bytes: codes are short, but some providers' are not.
+const MAX_REQUEST: usize = 64 * 1024;
+
+/// A redirect that is being listened for.
+pub(in crate::login) struct Loopback {
+    listeners: Vec<TcpListener>,
+    authority: String,
+}
+
+/// The answer to a login: its parameters, and a browser that waits for a page.
+pub(in crate::login) struct Landing {
+    parameters: BTreeMap<String, String>,
+    reply: oneshot::Sender<Response<Full<Bytes>>>,
+    connections: JoinSet<()>,
+}
+
+/// What a connection reports.
+enum Event {
+    Answer(BTreeMap<String, String>, oneshot::Sender<Response<Full<Bytes>>>),
+    Foreign,
+}
+
+impl Loopback {
+    /// Listens on the first of the addresses that is free. None given: any port of 127.0.0.1.
+    pub(in crate::login) async fn bind(listen: &[SocketAddr], host: Option<&str>) -> Result<Self, FlowError> {
+        const ANY: &[SocketAddr] = &[SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
+        let listen = if listen.is_empty() { ANY } else { listen };
+        if let Some(outside) = listen.iter().find(|address| !address.ip().is_loopback()) {
+            return Err(FlowError::Settings {
+                what: format!("{outside} is not a loopback address: others on the network could take the login's answer"),
+                remedy: "listen on 127.0.0.1 or [::1]",
+            });
+        }
+        let is_host = |host: &&str| url::Host::parse(host).is_ok_and(|parsed| parsed.to_string() == **host);
+        if host.is_some_and(|host| !is_host(&host)) {
+            return Err(FlowError::Settings {
+                what: "the host of the redirect address is not a host name".to_owned(),
+                remedy: "use localhost, 127.0.0.1 or [::1]",
+            });
+        }
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in listen {
+            match TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+                Ok((bound, listener)) => return Ok(Self::on(bound, listener, host).await),
+                Err(error) => last = error,
+            }
+        }
+        Err(FlowError::listen(listen, &last))
+    }
+
+    async fn on(bound: SocketAddr, listener: TcpListener, host: Option<&str>) -> Self {
+        let mut listeners = vec![listener];
+        let authority = match host {
+            Some(host) => format!("{host}:{}", bound.port()),
+            None => bound.to_string(),
+        };
+        if host == Some("localhost") {
+            // Browsers try either family for this name. Where the other is not there, one is enough.
+            let other: IpAddr =
+                if bound.is_ipv4() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+            listeners.extend(TcpListener::bind((other, bound.port())).await.ok());
+        }
+        Self { listeners, authority }
+    }
+
+    /// The redirect address, as it goes to the provider: no path, as clients of this kind are registered.
+    pub(in crate::login) fn redirect_uri(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    /// Waits for the answer with this state. `foreign` hears of answers with another.
+    pub(in crate::login) async fn wait(self, state: &str, foreign: impl Fn()) -> Landing {
+        let (events, mut heard) = mpsc::channel(MAX_CONNECTIONS);
+        let service = Arc::new(Service { authority: self.authority, state: state.to_owned(), events });
+        let mut connections = JoinSet::new();
+        let mut listeners = self.listeners.into_iter();
+        let (first, second) = (listeners.next(), listeners.next());
+        loop {
+            tokio::select! {
+                Some(event) = heard.recv() => match event {
+                    // Returning drops the listeners: from here on connections are refused.
+                    Event::Answer(parameters, reply) => return Landing { parameters, reply, connections },
+                    Event::Foreign => foreign(),
+                },
+                stream = accept(first.as_ref()), if connections.len() < MAX_CONNECTIONS => {
+                    connections.spawn(serve(stream, Arc::clone(&service)));
+                }
+                stream = accept(second.as_ref()), if connections.len() < MAX_CONNECTIONS => {
+                    connections.spawn(serve(stream, Arc::clone(&service)));
+                }
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+impl Landing {
+    /// A parameter of the answer.
+    pub(in crate::login) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// Shows the last page and waits until it is delivered.
+    pub(in crate::login) async fn finish(mut self, page: Page<'_>) {
+        // A browser that is gone needs no page.
+        let _ = self.reply.send(page.response());
+        let delivered = async {
+            while let Some(_ended) = self.connections.join_next().await {}
+        };
+        let _ = tokio::time::timeout(FAREWELL, delivered).await;
+    }
+}
+
+/// The next connection; never, without a listener.
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // Out of descriptors, or the peer is gone already: neither is ours to repair.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+struct Service {
+    authority: String,
+    state: String,
+    events: mpsc::Sender<Event>,
+}
+
+async fn serve(stream: TcpStream, service: Arc<Service>) {
+    let handler = service_fn(|request| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(&request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(false).max_buf_size(MAX_REQUEST);
+    // A browser that goes away in the middle is no error here.
+    let _ = builder.serve_connection(TokioIo::new(stream), handler).await;
+}
+
+impl Service {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        // Another name that leads here is one that somebody else controls.
+        let is_ours = request.headers().get(HOST).is_some_and(|host| host.as_bytes() == self.authority.as_bytes());
+        if !is_ours {
+            return plain(StatusCode::MISDIRECTED_REQUEST);
+        }
+        if request.method() != Method::GET {
+            return plain(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        if request.uri().path() != "/" {
+            return plain(StatusCode::NOT_FOUND);
+        }
+        let Some(parameters) = parameters(request.uri().query().unwrap_or_default()) else {
+            return Page::Foreign.response();
+        };
+        let state = parameters.get("state").map(String::as_bytes).unwrap_or_default();
+        if verify_slices_are_equal(state, self.state.as_bytes()).is_err() {
+            if parameters.contains_key("code") || parameters.contains_key("error") {
+                let _ = self.events.try_send(Event::Foreign);
+            }
+            return Page::Foreign.response();
+        }
+        let (reply, page) = oneshot::channel();
+        if self.events.send(Event::Answer(parameters, reply)).await.is_err() {
+            return Page::Foreign.response();
+        }
+        // A second answer with the same state is never looked at: its end of the channel is dropped.
+        page.await.unwrap_or_else(|_| Page::Foreign.response())
+    }
+}
+
+/// The parameters of an answer. RFC 6749 section 3.1: none may come twice.
+fn parameters(query: &str) -> Option<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    Some(parameters)
+}

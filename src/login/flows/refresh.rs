@@ -1,0 +1,38 @@
+//! Refreshing (RFC 6749 section 6, OpenID Connect Core 1.0 section 12).
+//!
+//! A provider that rotates takes a refresh token once, so whoever calls this holds the session's lock and stores what
+//! comes back before anything else. That the new ID token is for the same subject is for the caller, who has the old.
+
+use super::answer::Origin;
+use super::form::Form;
+use super::{Context, FlowError, Prompt};
+use crate::clock::Clock;
+use crate::login::provider::Provider;
+use crate::login::settings::Settings;
+use crate::login::tokens::Tokens;
+
+/// Gets new tokens for a refresh token. Without a new one in the answer, the old one stays good.
+///
+/// # Errors
+///
+/// When there are none, or they fail a check; [`FlowError::is_refusal`] tells when only a login helps.
+pub async fn refresh(settings: &Settings, refresh_token: &str, clock: &dyn Clock) -> Result<Tokens, FlowError> {
+    let provider = Provider::discover(&settings.issuer, settings.certificate_authority.as_deref(), clock).await?;
+    let context = Context { settings, provider: &provider, prompt: &Silent, clock };
+    // No scopes: the session keeps those that it was granted.
+    let form = Form::for_grant("refresh_token").with("refresh_token", refresh_token).with_all(context.audience());
+    let mut tokens = context.request_tokens(form, Origin::Refresh).await?;
+    if tokens.refresh_token.is_none() {
+        tokens.refresh_token = Some(zeroize::Zeroizing::new(refresh_token.to_owned()));
+    }
+    Ok(tokens)
+}
+
+/// Nobody is there.
+pub(super) struct Silent;
+
+impl Prompt for Silent {
+    fn say(&self, _: &str) {}
+
+    fn open(&self, _: &str) {}
+}

@@ -1,0 +1,52 @@
+//! Ending a session at the provider: revoking its tokens (RFC 7009), and where people log out in the browser.
+
+use url::Url;
+
+use super::form::Form;
+use super::refresh::Silent;
+use super::{Context, FlowError, answer};
+use crate::clock::SystemClock;
+use crate::login::provider::Provider;
+use crate::login::settings::Settings;
+use crate::login::tokens::Tokens;
+
+/// Revokes the refresh token, then the access token. Tokens that the provider does not know count as revoked.
+///
+/// # Errors
+///
+/// When the provider has no revocation endpoint, or refuses. A refusal for one token does not spare the other.
+pub async fn revoke(settings: &Settings, tokens: &Tokens) -> Result<(), FlowError> {
+    let clock = SystemClock;
+    let provider = Provider::discover(&settings.issuer, settings.certificate_authority.as_deref(), &clock).await?;
+    let context = Context { settings, provider: &provider, prompt: &Silent, clock: &clock };
+    let metadata = &provider.metadata;
+    let url = metadata.need(metadata.revocation_endpoint.as_ref(), "revocation_endpoint")?;
+    let mut outcome = Ok(());
+    for (token, hint) in [(&tokens.refresh_token, "refresh_token"), (&tokens.access_token, "access_token")] {
+        let Some(token) = token else { continue };
+        let form = Form::default().with("token", token).with("token_type_hint", hint);
+        let revoked = context.post(url, form).await.and_then(|answer| answer::check_status(&answer, context.issuer()));
+        outcome = outcome.and(revoked.or_else(|error| match &error {
+            // RFC 7009 section 2.2.1: JWTs as access tokens may not be revocable. They end by themselves.
+            FlowError::Refused { code, .. } if code == "unsupported_token_type" => Ok(()),
+            _ => Err(error),
+        }));
+    }
+    outcome
+}
+
+/// Where a person ends the session in the browser too (OpenID Connect RP-Initiated Logout 1.0), if the provider has such
+/// a place. The ID token is not part of it: the address is seen by other processes when a browser is started with it.
+///
+/// # Errors
+///
+/// When the provider's metadata cannot be had.
+pub async fn end_session(settings: &Settings) -> Result<Option<Url>, FlowError> {
+    let authority = settings.certificate_authority.as_deref();
+    let provider = Provider::discover(&settings.issuer, authority, &SystemClock).await?;
+    let mut url = provider.metadata.end_session_endpoint;
+    if let Some(url) = &mut url {
+        url.query_pairs_mut().append_pair("client_id", &settings.client_id);
+    }
+    Ok(url)
+}
