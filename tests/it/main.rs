@@ -3,6 +3,8 @@
 //! A test changes one thing about a rig that works. Time comes from the rig's clock, and nothing sleeps: what takes time is
 //! waited for by the event that ends it.
 
+mod attacks;
+mod callers;
 mod reviews;
 mod routes;
 mod support;
