@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::{constant_time, hmac};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -115,9 +115,9 @@ impl Callers {
             }
         }
         if !self.bearer_digests.is_empty()
-            && let Some(presented) = headers.get(AUTHORIZATION)
+            && headers.contains_key(AUTHORIZATION)
         {
-            match bearer(presented.as_bytes()).filter(|token| self.knows(token)) {
+            match only(headers).and_then(bearer).filter(|token| self.knows(token)) {
                 Some(_) => return Ok(()),
                 None => refused = Some(Stranger::BearerToken),
             }
@@ -167,6 +167,12 @@ impl Peer {
     pub fn new(chain: Option<&[CertificateDer<'static>]>) -> Self {
         Self { chain: chain.unwrap_or_default().to_vec(), judged: Mutex::new(None) }
     }
+}
+
+/// The one `Authorization` header. Of several, two readers could each take another.
+fn only(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    values.next().filter(|_| values.next().is_none()).map(HeaderValue::as_bytes)
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750): one space, nothing around it.
