@@ -5,5 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
+mod algorithms;
+mod faults;
+mod issuers;
+mod keys;
 mod reviews;
 mod support;

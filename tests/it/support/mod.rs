@@ -2,8 +2,12 @@
 
 mod answer;
 mod caller;
+mod log;
 mod rig;
+mod watch;
 
-pub(crate) use answer::{Answer, accepted, refused, undecided};
+pub(crate) use answer::{Answer, accepted, refused, tally, undecided};
 pub(crate) use caller::Caller;
-pub(crate) use rig::{API_AUDIENCE, Rig};
+pub(crate) use log::Log;
+pub(crate) use rig::{API_AUDIENCE, Rig, Settings, issuer, jwt, replace, serve, validity};
+pub(crate) use watch::within_reason;
