@@ -66,14 +66,14 @@ impl Caller {
 fn bad_certificates(rig: &Rig) -> Vec<(&'static str, Identity)> {
     let now = SystemClock.now();
     let days = |count: u64| Duration::from_secs(count * 24 * 60 * 60);
-    let other = Authority::new("countersign tests", validity()).unwrap();
+    let other = Authority::new("countersign tests", validity(&rig.clock)).unwrap();
     let past = Validity::days(now.saturating_sub(days(10)), 5);
     let future = Validity::days(now.saturating_add(days(5)), 10);
     vec![
-        ("of another authority with the same name", other.client_certificate("kube-apiserver", &[], validity()).unwrap()),
+        ("of another authority with the same name", other.client_certificate("kube-apiserver", &[], validity(&rig.clock)).unwrap()),
         ("expired", rig.authority.client_certificate("kube-apiserver", &[], past).unwrap()),
         ("not yet valid", rig.authority.client_certificate("kube-apiserver", &[], future).unwrap()),
-        ("for servers", rig.authority.serving_certificate(&["kube-apiserver"], validity()).unwrap()),
+        ("for servers", rig.authority.serving_certificate(&["kube-apiserver"], validity(&rig.clock)).unwrap()),
     ]
 }
 
@@ -298,7 +298,7 @@ async fn j7_a_replaced_authority_ends_the_open_connections_of_its_callers() {
     open_h1.send(post(&review)).await;
     assert_eq!(open_h1.reply().await.status, 200);
 
-    let successor = Authority::new("callers, next year", validity()).unwrap();
+    let successor = Authority::new("callers, next year", validity(&rig.clock)).unwrap();
     rig.write("callers-ca.crt", &successor.certificate_pem());
     assert_eq!(rig.service.reloader().look(), Outcome::Changed);
 
@@ -308,7 +308,7 @@ async fn j7_a_replaced_authority_ends_the_open_connections_of_its_callers() {
     open_h1.send(post(&review)).await;
     assert_eq!(open_h1.reply().await.status, 401);
     assert_eq!(rig.caller_with(Some(&old)).try_post(&rig, &[]).await, None, "nor a new connection");
-    let new = successor.client_certificate("kube-apiserver", &[], validity()).unwrap();
+    let new = successor.client_certificate("kube-apiserver", &[], validity(&rig.clock)).unwrap();
     assert_eq!(rig.caller_with(Some(&new)).try_post(&rig, &[]).await, Some(200));
 }
 
@@ -428,7 +428,7 @@ async fn hello(rig: &Rig, version: u16, suites: &[u16]) -> Vec<u8> {
 async fn h4_h5_tls_is_as_strict_after_a_reload_as_before() {
     let mut rig = Rig::start().await;
     tls_matrix(&rig).await;
-    let renewed = rig.authority.serving_certificate(&["127.0.0.1"], validity()).unwrap();
+    let renewed = rig.authority.serving_certificate(&["127.0.0.1"], validity(&rig.clock)).unwrap();
     rig.write("tls.crt", renewed.certificate_pem());
     rig.write("tls.key", renewed.private_key_pem());
     assert_eq!(rig.service.reloader().look(), Outcome::Changed);
@@ -443,7 +443,7 @@ async fn j6_a_renewed_certificate_serves_new_connections_and_cuts_no_old_one() {
     let rig = Rig::start().await;
     let token = rig.token().mint();
     let mut old = rig.connect(&["http/1.1"]).await;
-    let renewed = rig.authority.serving_certificate(&["127.0.0.1"], validity()).unwrap();
+    let renewed = rig.authority.serving_certificate(&["127.0.0.1"], validity(&rig.clock)).unwrap();
     // Half of a rotation: certificate and key do not belong together yet.
     rig.write("tls.crt", renewed.certificate_pem());
     assert!(matches!(rig.service.reloader().look(), Outcome::Refused(_)));

@@ -5,8 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
+mod algorithms;
+mod attacks;
 mod callers;
 mod commands;
+mod faults;
+mod issuers;
+mod keys;
 mod reviews;
 mod routes;
 mod support;

@@ -47,3 +47,15 @@ pub(crate) fn refused() -> Answer {
 pub(crate) fn undecided(code: &str) -> Answer {
     Answer::Undecided(code.to_owned())
 }
+
+/// How often each answer was given, in the order in which they first came.
+pub(crate) fn tally(answers: Vec<Answer>) -> Vec<(Answer, usize)> {
+    let mut tally: Vec<(Answer, usize)> = Vec::new();
+    for answer in answers {
+        match tally.iter_mut().find(|(known, _)| *known == answer) {
+            Some((_, count)) => *count += 1,
+            None => tally.push((answer, 1)),
+        }
+    }
+    tally
+}

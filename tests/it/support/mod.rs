@@ -3,11 +3,15 @@
 mod answer;
 mod caller;
 mod h2;
+mod log;
 mod raw;
 mod rig;
+mod watch;
 
-pub(crate) use answer::{Answer, accepted, refused, undecided};
+pub(crate) use answer::{Answer, accepted, refused, tally, undecided};
 pub(crate) use caller::{Caller, client_tls, review_body};
 pub(crate) use h2::{Frame, H2};
+pub(crate) use log::Log;
 pub(crate) use raw::{Raw, Reply, within};
-pub(crate) use rig::{API_AUDIENCE, Rig, Settings, issuer, jwt, validity};
+pub(crate) use rig::{API_AUDIENCE, Rig, Settings, issuer, jwt, replace, serve, validity};
+pub(crate) use watch::within_reason;

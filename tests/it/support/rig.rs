@@ -26,6 +26,8 @@ pub(crate) struct Rig {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) settings: Settings,
     pub(crate) authority: Authority,
+    /// Shows metrics and readiness; speaks plain HTTP.
+    visitor: reqwest::Client,
     directory: tempfile::TempDir,
 }
 
@@ -56,7 +58,7 @@ impl Rig {
     pub(crate) async fn launch(issuer: Issuer, deviate: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let directory = tempfile::tempdir().unwrap();
-        let validity = validity();
+        let validity = validity(&clock);
         let authority = Authority::new("countersign tests", validity).unwrap();
         let serving = authority.serving_certificate(&["localhost", "127.0.0.1"], validity).unwrap();
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
@@ -66,13 +68,21 @@ impl Rig {
         let mut settings = Settings::usual(&issuer);
         deviate(&mut settings);
         settings.write(directory.path());
-        let path = directory.path().join("config.yaml");
-        let loaded = Config::load(&path, clock.now());
-        assert!(loaded.config.is_some(), "{}", loaded.findings);
-        let service = app::start(&path, loaded, Arc::clone(&clock) as _, settings.limits).await.unwrap();
-        let identity = authority.client_certificate("kube-apiserver", &[], validity).unwrap();
-        let caller = Caller::new(service.review_address, &authority.certificate_pem(), Some(&identity), &["h2"]);
-        Self { service, caller, issuer, clock, settings, authority, directory }
+        let service = serve(directory.path(), &clock, settings.limits).await.unwrap();
+        let caller = api_server(&service, &authority, &clock);
+        let trust = countersign::outbound::client_config(Some(&authority.certificate_pem())).unwrap();
+        let visitor = reqwest::Client::builder().tls_backend_preconfigured(trust).no_proxy().build().unwrap();
+        Self { service, caller, issuer, clock, settings, authority, visitor, directory }
+    }
+
+    /// Stops the service and starts another one over the same files.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { service, caller, issuer, clock, settings, authority, visitor, directory } = self;
+        drop(caller);
+        service.stop(std::future::ready(())).await;
+        let service = serve(directory.path(), &clock, settings.limits).await.unwrap();
+        let caller = api_server(&service, &authority, &clock);
+        Self { service, caller, issuer, clock, settings, authority, visitor, directory }
     }
 
     /// A good token of the issuer's, by the rig's clock.
@@ -93,7 +103,17 @@ impl Rig {
     pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut Settings)) -> Outcome {
         change(&mut self.settings);
         self.settings.write(self.directory.path());
-        self.service.reloader().look()
+        self.look()
+    }
+
+    /// Has the service look at its files, which were changed in one step. What came of it, even if the service itself
+    /// was a moment earlier.
+    pub(crate) fn look(&self) -> Outcome {
+        match (self.service.reloader().look(), self.service.reloader().problem()) {
+            (Outcome::Same, None) => Outcome::Changed,
+            (Outcome::Same, Some(problem)) => Outcome::Refused(problem),
+            (outcome, _) => outcome,
+        }
     }
 
     /// Waits until the service calls itself ready, asking again whenever the issuer has answered.
@@ -108,15 +128,7 @@ impl Rig {
     /// Status and body of a page of the admin listener.
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         let url = format!("http://{}{path}", self.service.admin_address);
-        let response = reqwest::Client::builder()
-            .tls_backend_preconfigured(countersign::outbound::client_config(Some(self.issuer.ca_pem())).unwrap())
-            .no_proxy()
-            .build()
-            .unwrap()
-            .get(url)
-            .send()
-            .await
-            .unwrap();
+        let response = self.visitor.get(url).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
@@ -150,16 +162,66 @@ impl Settings {
         Self { service, authentication, limits: Limits::default() }
     }
 
+    /// The issuer's entry in Kubernetes' part.
+    pub(crate) fn jwt(&mut self) -> &mut Value {
+        &mut self.authentication["jwt"][0]
+    }
+
+    /// The issuer's entry in countersign's own part, made when it is first needed.
+    pub(crate) fn of_issuer(&mut self) -> &mut Value {
+        if self.service["issuers"].is_null() {
+            self.service["issuers"] = json!([{"url": self.jwt()["issuer"]["url"]}]);
+        }
+        &mut self.service["issuers"][0]
+    }
+
+    /// Adds another issuer, whose names get a prefix.
+    pub(crate) fn add(&mut self, issuer: &Issuer, prefix: &str) {
+        self.authentication["jwt"].as_array_mut().unwrap().push(jwt(issuer, prefix));
+    }
+
     fn write(&self, directory: &Path) {
-        let write = |name: &str, value: &Value| std::fs::write(directory.join(name), value.to_string()).unwrap();
+        // The service may look at any moment, so what does not change is left alone.
+        let write = |name: &str, value: &Value| {
+            let (path, text) = (directory.join(name), value.to_string());
+            if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
+                replace(&path, &text);
+            }
+        };
         write("config.yaml", &self.service);
         write("authentication.yaml", &self.authentication);
     }
 }
 
-/// From an hour ago on, so that the second in which the rig's clock was set is in it.
-pub(crate) fn validity() -> Validity {
-    Validity::days(SystemClock.now().saturating_sub(Duration::from_secs(3600)), 2)
+/// Writes a file in one step, as whoever cares for it does.
+pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) {
+    let draft = path.with_extension("draft");
+    std::fs::write(&draft, content).unwrap();
+    std::fs::rename(draft, path).unwrap();
+}
+
+/// Starts the service over the files in a directory.
+pub(crate) async fn serve(
+    directory: &Path,
+    clock: &Arc<ManualClock>,
+    limits: Limits,
+) -> Result<Running, app::StartError> {
+    let path = directory.join("config.yaml");
+    let loaded = Config::load(&path, clock.now());
+    assert!(loaded.config.is_some(), "{}", loaded.findings);
+    app::start(&path, loaded, Arc::clone(clock) as _, limits).await
+}
+
+/// A caller that is let in.
+fn api_server(service: &Running, authority: &Authority, clock: &ManualClock) -> Caller {
+    let identity = authority.client_certificate("kube-apiserver", &[], validity(clock)).unwrap();
+    Caller::new(service.review_address, &authority.certificate_pem(), Some(&identity), &["h2"])
+}
+
+/// From well before the rig's time on: its clock stands still while certificates are made.
+pub(crate) fn validity(clock: &ManualClock) -> Validity {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+    Validity::days(clock.now().saturating_sub(DAY), 4)
 }
 
 /// An entry of `jwt` for an issuer: names and groups by `sub` and `groups`, with a prefix.
