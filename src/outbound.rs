@@ -235,8 +235,7 @@ impl Outbound {
         let request = match question {
             Question::Document => client.get(url.clone()),
             Question::Form { body, authorization } => {
-                let mut request =
-                    client.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+                let mut request = client.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
                 if let Some(authorization) = authorization {
                     request = request.header(AUTHORIZATION, authorization);
                 }

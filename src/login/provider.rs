@@ -135,7 +135,7 @@ impl Provider {
             return Err(FlowError::not_usable(url, answer.status, answer.is_json));
         }
         KeySet::parse(&answer.body).map_err(|error| FlowError::NotUsable {
-            url: url.clone(),
+            url: url.to_string(),
             what: format!("a key set that cannot be used: {}", outbound::chain(&error)),
             remedy: "tell your administrator",
         })
@@ -187,7 +187,7 @@ impl Provider {
 
 impl Metadata {
     fn read(document: &[u8], issuer: &str, url: &Url, is_json: bool) -> Result<Self, FlowError> {
-        let not_usable = |what: String, remedy| FlowError::NotUsable { url: url.clone(), what, remedy };
+        let not_usable = |what: String, remedy| FlowError::NotUsable { url: url.to_string(), what, remedy };
         let keys = discovery::keys_address(document, issuer).map_err(|error| match error {
             DiscoveryError::Json(_) => FlowError::not_usable(url, reqwest::StatusCode::OK, is_json),
             DiscoveryError::Issuer { found, configured } => {
@@ -206,7 +206,8 @@ impl Metadata {
             Some(value) => {
                 let address = value.as_str().and_then(|text| Url::parse(text).ok());
                 let address = address.filter(|address| address.scheme() == "https" && address.fragment().is_none());
-                let wrong = || not_usable(format!("with a `{name}` that is no https address"), "tell your administrator");
+                let wrong =
+                    || not_usable(format!("with a `{name}` that is no https address"), "tell your administrator");
                 address.ok_or_else(wrong).map(Some)
             }
         };

@@ -10,6 +10,7 @@
 mod commands;
 mod delegates;
 mod deploy;
+mod login;
 mod outage;
 mod providers;
 mod reload;

@@ -63,7 +63,9 @@ impl Loopback {
         let listen = if listen.is_empty() { ANY } else { listen };
         if let Some(outside) = listen.iter().find(|address| !address.ip().is_loopback()) {
             return Err(FlowError::Settings {
-                what: format!("{outside} is not a loopback address: others on the network could take the login's answer"),
+                what: format!(
+                    "{outside} is not a loopback address: others on the network could take the login's answer"
+                ),
                 remedy: "listen on 127.0.0.1 or [::1]",
             });
         }
@@ -92,8 +94,7 @@ impl Loopback {
         };
         if host == Some("localhost") {
             // Browsers try either family for this name. Where the other is not there, one is enough.
-            let other: IpAddr =
-                if bound.is_ipv4() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+            let other: IpAddr = if bound.is_ipv4() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
             listeners.extend(TcpListener::bind((other, bound.port())).await.ok());
         }
         Self { listeners, authority }
@@ -140,9 +141,7 @@ impl Landing {
     pub(in crate::login) async fn finish(mut self, page: Page<'_>) {
         // A browser that is gone needs no page.
         let _ = self.reply.send(page.response());
-        let delivered = async {
-            while let Some(_ended) = self.connections.join_next().await {}
-        };
+        let delivered = async { while let Some(_ended) = self.connections.join_next().await {} };
         let _ = tokio::time::timeout(FAREWELL, delivered).await;
     }
 }

@@ -59,7 +59,12 @@ impl Page<'_> {
     fn html(&self) -> String {
         let (kind, title, body) = match self {
             Self::Done { account, cluster, issuer, client } => {
-                let rows = [("Account", *account), ("Cluster", *cluster), ("Provider", Some(issuer)), ("Client", Some(client))];
+                let rows = [
+                    ("Account", *account),
+                    ("Cluster", *cluster),
+                    ("Provider", Some(issuer)),
+                    ("Client", Some(client)),
+                ];
                 let rows = rows.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));
                 let rows: String =
                     rows.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escaped(value))).collect();

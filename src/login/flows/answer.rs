@@ -103,9 +103,8 @@ pub(super) async fn accept(
         }
         return Ok(tokens);
     };
-    tokens.access_token_expires_at = expires_in
-        .flatten()
-        .map(|seconds| now.saturating_add(Duration::from_secs(seconds.min(MAX_EXPIRES_IN))));
+    tokens.access_token_expires_at =
+        expires_in.flatten().map(|seconds| now.saturating_add(Duration::from_secs(seconds.min(MAX_EXPIRES_IN))));
     if context.settings.token_kind == TokenKind::AccessToken {
         let keys = match keys {
             Some(keys) => keys,
@@ -203,9 +202,7 @@ fn judge_access_token(
     let audiences = match (&context.settings.audience, parsed.unverified_claims().get("aud")) {
         (Some(wanted), _) => vec![wanted.clone()],
         (None, Some(Value::String(only))) => vec![only.clone()],
-        (None, Some(Value::Array(several))) => {
-            several.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        }
+        (None, Some(Value::Array(several))) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         (None, _) => Vec::new(),
     };
     let policy = Policy {
@@ -234,9 +231,7 @@ fn refused(context: &Context<'_>, token: &'static str, refusal: &Refusal<'_>) ->
     match refusal {
         Refusal::KeyNotInSet(_) => bad_token(context, token, Reason::UnknownKey),
         Refusal::Reject(reason) => bad_token(context, token, *reason),
-        Refusal::Undecided(cause) => {
-            FlowError::Undecided { issuer: context.issuer().to_owned(), token, cause: *cause }
-        }
+        Refusal::Undecided(cause) => FlowError::Undecided { issuer: context.issuer().to_owned(), token, cause: *cause },
     }
 }
 

@@ -45,10 +45,13 @@ pub(super) async fn log_in(context: &Context<'_>) -> Result<Tokens, FlowError> {
     if settings.skip_browser {
         context.prompt.say(&format!("To log in, open this address in a browser on this machine: {url}"));
     } else {
-        context.prompt.say(&format!("Opening the login in your browser. If no window appears, open this address: {url}"));
+        context
+            .prompt
+            .say(&format!("Opening the login in your browser. If no window appears, open this address: {url}"));
         context.prompt.open(url.as_str());
     }
-    let foreign = || context.prompt.say("An answer that belongs to another login was not used. Still waiting for this one.");
+    let foreign =
+        || context.prompt.say("An answer that belongs to another login was not used. Still waiting for this one.");
     let landing = bounded(settings, async { Ok(loopback.wait(&request.state, foreign).await) }).await?;
     let outcome = bounded(settings, redeem(context, &request, &landing)).await;
     let why = outcome.as_ref().err().map(ToString::to_string);

@@ -24,28 +24,21 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 const MAX_CODE: usize = 40;
 
 /// Logs in by code. `pause` waits between two questions.
-pub(super) async fn log_in(
-    context: &Context<'_>,
-    pause: impl AsyncFn(Duration),
-) -> Result<Tokens, FlowError> {
+pub(super) async fn log_in(context: &Context<'_>, pause: impl AsyncFn(Duration)) -> Result<Tokens, FlowError> {
     let metadata = &context.provider.metadata;
     let url = metadata.need(metadata.device_authorization_endpoint.as_ref(), "device_authorization_endpoint")?;
     let form = context.with_scopes(Form::default()).with_all(context.audience());
     let mut started = context.post(url, form).await?;
     answer::check_status(&started, context.issuer())?;
-    let code = DeviceCode::read(&mut started.members)
-        .ok_or_else(|| FlowError::not_usable(url, started.status, true))?;
+    let code =
+        DeviceCode::read(&mut started.members).ok_or_else(|| FlowError::not_usable(url, started.status, true))?;
     for line in code.instructions() {
         context.prompt.say(&line);
     }
     bounded(context.settings, poll(context, &code, pause)).await
 }
 
-async fn poll(
-    context: &Context<'_>,
-    code: &DeviceCode,
-    pause: impl AsyncFn(Duration),
-) -> Result<Tokens, FlowError> {
+async fn poll(context: &Context<'_>, code: &DeviceCode, pause: impl AsyncFn(Duration)) -> Result<Tokens, FlowError> {
     let url = context.provider.metadata.token_endpoint()?;
     let mut interval = code.interval;
     let mut left = code.expires_in;
@@ -86,7 +79,8 @@ impl DeviceCode {
         let Some(Value::String(secret)) = members.remove("device_code") else { return None };
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         // An address that people are sent to must be as safe as the one that we would go to.
-        let address = |name: &str| text(name).and_then(|text| Url::parse(text).ok()).filter(|url| url.scheme() == "https");
+        let address =
+            |name: &str| text(name).and_then(|text| Url::parse(text).ok()).filter(|url| url.scheme() == "https");
         let seconds = |name: &str| members.get(name).and_then(Value::as_u64).map(Duration::from_secs);
         let user_code = text("user_code").filter(|code| !code.is_empty() && code.chars().count() <= MAX_CODE)?;
         Some(Self {
@@ -101,9 +95,8 @@ impl DeviceCode {
     }
 
     fn instructions(&self) -> Vec<String> {
-        let mut lines = vec![
-            format!("To log in, open {} on any device and enter the code {}", self.verification, self.user_code),
-        ];
+        let mut lines =
+            vec![format!("To log in, open {} on any device and enter the code {}", self.verification, self.user_code)];
         if let Some(complete) = &self.verification_complete {
             lines.push(format!("or open {complete} and check that it shows the same code."));
         }

@@ -81,7 +81,7 @@ pub enum FlowError {
     #[error("{url} answered {what}; {remedy}")]
     NotUsable {
         /// Which address.
-        url: Url,
+        url: String,
         /// What came.
         what: String,
         /// What to do.
@@ -100,8 +100,8 @@ pub enum FlowError {
         by_refresh: bool,
     },
     /// No usable answer on the way.
-    #[error("{}; {}", chain(.0), remedy(.0))]
-    Outbound(#[source] OutboundError),
+    #[error("{}; {}", chain(&**.0), remedy(.0))]
+    Outbound(#[source] Box<OutboundError>),
     /// The provider said no, in the words of OAuth 2.0.
     #[error("{issuer} refused: {code}{}; {}", described(.description.as_ref()), refusal_remedy(.code))]
     Refused {
@@ -142,7 +142,9 @@ pub enum FlowError {
         remedy: &'static str,
     },
     /// An ID token fails a check that only a client can make.
-    #[error("the ID token that {issuer} gave does not belong to this login: {what}; log in again, and tell your administrator if it happens twice")]
+    #[error(
+        "the ID token that {issuer} gave does not belong to this login: {what}; log in again, and tell your administrator if it happens twice"
+    )]
     TokenBinding {
         /// The provider.
         issuer: String,
@@ -205,7 +207,7 @@ impl FlowError {
             }
             _ => (status.to_string(), "check the issuer URL and the network's proxy"),
         };
-        Self::NotUsable { url: url.clone(), what, remedy }
+        Self::NotUsable { url: url.to_string(), what, remedy }
     }
 
     /// An address list in an error.
@@ -221,7 +223,7 @@ impl FlowError {
 
 impl From<OutboundError> for FlowError {
     fn from(error: OutboundError) -> Self {
-        Self::Outbound(error)
+        Self::Outbound(Box::new(error))
     }
 }
 
@@ -260,7 +262,9 @@ fn refusal_remedy(code: &str) -> &'static str {
         "invalid_scope" => "ask for scopes that the provider knows for this client",
         "invalid_target" => "check the audience: the provider knows no such resource for this client",
         "invalid_request" => "check the client id, the redirect address and the extra parameters",
-        "redirect_uri_mismatch" => "register the redirect address at the provider, or choose another with --listen-address",
+        "redirect_uri_mismatch" => {
+            "register the redirect address at the provider, or choose another with --listen-address"
+        }
         "temporarily_unavailable" | "server_error" => "the provider is in trouble: try again later",
         "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" => {
             "have this grant allowed for the client at the provider, or choose another with --grant"

@@ -11,9 +11,9 @@
 //! they do not know; for one that refuses instead (Entra ID), leave the audience out and name the resource by scope.
 
 mod answer;
+mod authorization_code;
 mod client;
 mod client_credentials;
-mod authorization_code;
 mod device_code;
 mod error;
 mod file;
@@ -26,9 +26,9 @@ mod token_file;
 
 use url::Url;
 
+use self::answer::Origin;
 pub use self::error::FlowError;
 pub(in crate::login) use self::error::excerpt;
-use self::answer::Origin;
 use self::form::Form;
 use super::browser;
 use super::provider::{JsonAnswer, Provider};
@@ -160,10 +160,7 @@ fn is_resource(audience: &str) -> bool {
 }
 
 /// Ends a wait for a person: by Ctrl-C, or when patience is over.
-async fn bounded<T>(
-    settings: &Settings,
-    wait: impl Future<Output = Result<T, FlowError>>,
-) -> Result<T, FlowError> {
+async fn bounded<T>(settings: &Settings, wait: impl Future<Output = Result<T, FlowError>>) -> Result<T, FlowError> {
     tokio::select! {
         result = wait => result,
         Ok(()) = tokio::signal::ctrl_c() => Err(FlowError::Interrupted),

@@ -25,12 +25,14 @@ pub async fn revoke(settings: &Settings, tokens: &Tokens) -> Result<(), FlowErro
     for (token, hint) in [(&tokens.refresh_token, "refresh_token"), (&tokens.access_token, "access_token")] {
         let Some(token) = token else { continue };
         let form = Form::default().with("token", token).with("token_type_hint", hint);
-        let revoked = context.post(url, form).await.and_then(|answer| answer::check_status(&answer, context.issuer()));
-        outcome = outcome.and(revoked.or_else(|error| match &error {
+        let answer = context.post(url, form).await;
+        match answer.and_then(|answer| answer::check_status(&answer, context.issuer())) {
+            Ok(()) => {}
             // RFC 7009 section 2.2.1: JWTs as access tokens may not be revocable. They end by themselves.
-            FlowError::Refused { code, .. } if code == "unsupported_token_type" => Ok(()),
-            _ => Err(error),
-        }));
+            Err(FlowError::Refused { code, .. }) if code == "unsupported_token_type" => {}
+            Err(error) if outcome.is_ok() => outcome = Err(error),
+            Err(_) => {}
+        }
     }
     outcome
 }

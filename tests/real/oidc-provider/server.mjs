@@ -63,15 +63,15 @@ const configuration = {
       client_id: 'kubectl',
       token_endpoint_auth_method: 'none',
       application_type: 'native',
-      grant_types: ['authorization_code'],
-      redirect_uris: ['http://127.0.0.1/callback'],
+      grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+      redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1'],
       response_types: ['code'],
       id_token_signed_response_alg: 'ES256',
     },
   ],
   cookies: { keys: [randomUUID()] },
   claims: { openid: ['sub'], email: ['email', 'email_verified'], groups: ['groups'] },
-  scopes: ['openid', 'email', 'groups'],
+  scopes: ['openid', 'email', 'groups', 'offline_access'],
   conformIdTokenClaims: false,
   findAccount: (ctx, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
   interactions: { url: (ctx, interaction) => `/auto/${interaction.uid}` },
@@ -88,6 +88,8 @@ const configuration = {
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    deviceFlow: { enabled: true },
+    revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (ctx, resource) => {

@@ -56,9 +56,23 @@ impl Tokens {
             ("code_challenge_method", "S256"),
             ("login_hint", user),
         ]);
-        let mut url = url::Url::parse(&format!("{}/auth?{query}", self.issuer)).unwrap();
+        let url = url::Url::parse(&format!("{}/auth?{query}", self.issuer)).unwrap();
+        let url = self.walk(url, REDIRECT).await;
+        let (_, code) = url.query_pairs().find(|(name, _)| name == "code").unwrap();
+        let body = http::form(&[
+            ("grant_type", "authorization_code"),
+            ("client_id", "kubectl"),
+            ("redirect_uri", REDIRECT),
+            ("code", &code),
+            ("code_verifier", verifier),
+        ]);
+        token(self.client.post(format!("{}/token", self.issuer)), body, "id_token").await
+    }
+
+    /// Follows redirects with cookies, as a browser does, up to an address that starts with `end`.
+    pub(crate) async fn walk(&self, mut url: url::Url, end: &str) -> url::Url {
         let mut cookies = BTreeMap::new();
-        while !url.as_str().starts_with(REDIRECT) {
+        while !url.as_str().starts_with(end) {
             let jar: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let answer = self.client.get(url.clone()).header(COOKIE, jar.join("; ")).send().await.unwrap();
             for cookie in answer.headers().get_all(SET_COOKIE) {
@@ -69,15 +83,12 @@ impl Tokens {
             let next = answer.headers().get(LOCATION).unwrap_or_else(|| panic!("{url}: {}", answer.status()));
             url = url.join(next.to_str().unwrap()).unwrap();
         }
-        let (_, code) = url.query_pairs().find(|(name, _)| name == "code").unwrap();
-        let body = http::form(&[
-            ("grant_type", "authorization_code"),
-            ("client_id", "kubectl"),
-            ("redirect_uri", REDIRECT),
-            ("code", &code),
-            ("code_verifier", verifier),
-        ]);
-        token(self.client.post(format!("{}/token", self.issuer)), body, "id_token").await
+        url
+    }
+
+    /// What the redirect of a login shows to the browser.
+    pub(crate) async fn page(&self, url: url::Url) -> String {
+        self.client.get(url).send().await.unwrap().text().await.unwrap()
     }
 }
 

@@ -55,7 +55,10 @@ async fn a_person_logs_in_on_another_device() {
     let (tokens, pauses, lines) = log_in(&provider, &start(), &polls).await;
     assert_eq!(tokens.unwrap().account.as_deref(), Some("alice@example.test"));
     assert_eq!(pauses, [5, 5, 10]);
-    assert!(lines[0].ends_with("open https://idp.example/device on any device and enter the code GSWZ-CDVP"), "{lines:?}");
+    assert!(
+        lines[0].ends_with("open https://idp.example/device on any device and enter the code GSWZ-CDVP"),
+        "{lines:?}"
+    );
     assert!(lines.iter().any(|line| line.contains('█')), "a QR code: {lines:?}");
     assert!(!lines.iter().any(|line| line.contains("secret-device-code")));
     let begun = &provider.requests("/device")[0].form;

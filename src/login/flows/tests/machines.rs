@@ -65,7 +65,11 @@ async fn a_secret_is_posted_where_only_that_is_announced() {
 
 #[tokio::test]
 async fn a_private_key_signs_an_assertion_for_the_issuer_alone() {
-    let kinds = [(&rcgen::PKCS_ECDSA_P256_SHA256, "ES256"), (&rcgen::PKCS_ED25519, "EdDSA"), (&rcgen::PKCS_RSA_SHA256, "RS256")];
+    let kinds = [
+        (&rcgen::PKCS_ECDSA_P256_SHA256, "ES256"),
+        (&rcgen::PKCS_ED25519, "EdDSA"),
+        (&rcgen::PKCS_RSA_SHA256, "RS256"),
+    ];
     for (kind, name) in kinds {
         let pair = rcgen::KeyPair::generate_for(kind).unwrap();
         let pem = file(&pair.serialize_pem());
@@ -79,7 +83,10 @@ async fn a_private_key_signs_an_assertion_for_the_issuer_alone() {
         let header = assertion.header();
         assert_eq!((header.unverified_algorithm_name(), header.unverified_kid()), (name, Some("k9")));
         let claims = assertion.unverified_claims();
-        assert_eq!((&claims["iss"], &claims["sub"], &claims["aud"]), (&json!(CLIENT), &json!(CLIENT), &json!(provider.issuer)));
+        assert_eq!(
+            (&claims["iss"], &claims["sub"], &claims["aud"]),
+            (&json!(CLIENT), &json!(CLIENT), &json!(provider.issuer))
+        );
         assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
         assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     }
@@ -96,7 +103,8 @@ async fn an_assertion_file_is_read_at_each_use() {
     std::fs::write(assertion.path(), "second").unwrap();
     gives_access_token(&provider);
     run(&settings).await.unwrap();
-    let sent: Vec<_> = provider.requests("/token").iter().map(|request| request.form["client_assertion"].clone()).collect();
+    let sent: Vec<_> =
+        provider.requests("/token").iter().map(|request| request.form["client_assertion"].clone()).collect();
     assert_eq!(sent, ["first", "second"]);
 }
 

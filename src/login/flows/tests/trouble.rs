@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::clock::{Clock, ManualClock, SystemClock};
-use crate::login::flows::{FlowError, fitting_grant, log_in, refresh};
 use crate::login::flows::Context;
+use crate::login::flows::{FlowError, fitting_grant, log_in, refresh};
 use crate::login::provider::Provider;
 use crate::login::settings::{ClientAuthentication, Grant};
 use crate::login::testing::{FakeProvider, Person, clock};
