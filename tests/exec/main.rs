@@ -3,6 +3,8 @@
 //! No provider takes part: what is tested here is everything that needs none. Sessions are put into the store by the
 //! library, as an earlier login would have done.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod by_hand;
 mod plugin;
 mod refusals;

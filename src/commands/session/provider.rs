@@ -1,12 +1,11 @@
 //! The provider for real: a small runtime around the [flows](crate::login::flows), made only when one is needed.
 
-use std::process::{Command, Stdio};
-
 use zeroize::Zeroizing;
 
 use super::super::{Failure, small_runtime, terminal};
 use super::say;
 use crate::clock::{Clock, SystemClock};
+use crate::login::browser;
 use crate::login::exec_credential::{rfc3339, unverified_expiry};
 use crate::login::flows::{self, FlowError, Prompt};
 use crate::login::outcome::ProviderError;
@@ -24,8 +23,8 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn new(settings: &Settings, cluster: Option<String>, verbose: bool) -> Self {
-        let browser = if settings.skip_browser { Browser::None } else { Browser::of(settings.browser.as_deref()) };
-        Self { terminal: Terminal { browser, cluster, verbose } }
+        let (skip_browser, program) = (settings.skip_browser, settings.browser.clone());
+        Self { terminal: Terminal { skip_browser, program, cluster, verbose } }
     }
 }
 
@@ -46,7 +45,17 @@ impl Provider for Flows {
     }
 
     fn revoke(&self, settings: &Settings, tokens: &Tokens) -> Result<(), ProviderError> {
-        runtime()?.block_on(flows::revoke(settings, tokens)).map_err(|error| provider_error(&error))
+        let in_browser = runtime()?
+            .block_on(async {
+                flows::revoke(settings, tokens).await?;
+                flows::end_session(settings).await
+            })
+            .map_err(|error| provider_error(&error))?;
+        if let Some(url) = in_browser {
+            self.terminal.say(&format!("To log out in the browser too: {url}"));
+            self.terminal.open(url.as_str());
+        }
+        Ok(())
     }
 }
 
@@ -92,7 +101,8 @@ fn token_file(settings: &Settings, clock: &dyn Clock) -> Result<Tokens, Provider
 
 /// Standard error, and a browser.
 struct Terminal {
-    browser: Browser,
+    skip_browser: bool,
+    program: Option<String>,
     cluster: Option<String>,
     verbose: bool,
 }
@@ -104,40 +114,17 @@ impl Prompt for Terminal {
     }
 
     fn open(&self, url: &str) {
-        if let Err(problem) = self.browser.open(url) {
-            say(&format!("the browser could not be started ({problem}); open the address yourself: {url}"));
-        } else if self.verbose {
-            say("started the browser");
+        if self.skip_browser {
+            return;
+        }
+        match browser::open(url, self.program.as_deref()) {
+            Err(error) => say(&format!("{}; open the address above yourself", crate::outbound::chain(&error))),
+            Ok(()) if self.verbose => say("started the browser"),
+            Ok(()) => {}
         }
     }
 
     fn cluster(&self) -> Option<&str> {
         self.cluster.as_deref()
-    }
-}
-
-/// How a page is opened. No shell is involved: the address is one argument, whatever is in it.
-enum Browser {
-    None,
-    Program { program: String, arguments: &'static [&'static str] },
-}
-
-impl Browser {
-    fn of(program: Option<&str>) -> Self {
-        let (program, arguments): (&str, &'static [&'static str]) = match program {
-            Some(program) => (program, &[]),
-            None if cfg!(target_os = "macos") => ("open", &[]),
-            None if cfg!(windows) => ("rundll32", &["url.dll,FileProtocolHandler"]),
-            None => ("xdg-open", &[]),
-        };
-        Self::Program { program: program.to_owned(), arguments }
-    }
-
-    fn open(&self, url: &str) -> Result<(), String> {
-        let Self::Program { program, arguments } = self else { return Ok(()) };
-        // Nothing of ours is inherited: standard output is kubectl's.
-        let mut command = Command::new(program);
-        command.args(*arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(drop).map_err(|error| format!("{program}: {error}"))
     }
 }
