@@ -89,13 +89,17 @@ pub enum Turned {
     Overload,
     /// A fault of countersign.
     Panic,
-    /// An unknown caller.
-    Stranger,
+    /// A caller whose certificate or bearer token is not good.
+    StrangerCredential,
+    /// A caller whose certificate is good but has none of the names.
+    StrangerName,
+    /// A caller that shows nothing.
+    StrangerUnknown,
 }
 
 impl Turned {
     /// Every value.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::BodyTimeout,
         Self::BodyTooLarge,
         Self::Malformed,
@@ -104,7 +108,9 @@ impl Turned {
         Self::NotFound,
         Self::Overload,
         Self::Panic,
-        Self::Stranger,
+        Self::StrangerCredential,
+        Self::StrangerName,
+        Self::StrangerUnknown,
     ];
 
     /// The stable code.
@@ -119,7 +125,9 @@ impl Turned {
             Self::NotFound => "not_found",
             Self::Overload => "overload",
             Self::Panic => "panic",
-            Self::Stranger => "unknown_caller",
+            Self::StrangerCredential => "caller_credential",
+            Self::StrangerName => "caller_name",
+            Self::StrangerUnknown => "unknown_caller",
         }
     }
 }

@@ -167,6 +167,13 @@ impl Findings {
         self.findings.extend(other.findings);
     }
 
+    /// Makes the errors with this code warnings, where they are no reason to refuse.
+    pub fn soften(&mut self, code: &str) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.code == code) {
+            finding.severity = finding.severity.max(Severity::Warning);
+        }
+    }
+
     /// Whether something was refused.
     #[must_use]
     pub fn has_errors(&self) -> bool {

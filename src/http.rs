@@ -148,7 +148,7 @@ impl Gateway {
             return Err(Refusal::method());
         }
         front.callers.judge(peer, request.headers()).map_err(Refusal::stranger)?;
-        if request.headers().contains_key(CONTENT_ENCODING) {
+        if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(Refusal::media_type());
         }
         let encoding = route.encoding(request.headers()).ok_or_else(Refusal::media_type)?;
@@ -210,13 +210,14 @@ impl Refusal {
     }
 
     fn stranger(stranger: Stranger) -> Self {
-        let (status, reason) = match stranger {
-            Stranger::Name => (StatusCode::FORBIDDEN, "Forbidden"),
-            Stranger::BearerToken | Stranger::Certificate | Stranger::Unknown => {
-                (StatusCode::UNAUTHORIZED, "Unauthorized")
+        let (why, status, reason) = match stranger {
+            Stranger::Name => (Turned::StrangerName, StatusCode::FORBIDDEN, "Forbidden"),
+            Stranger::BearerToken | Stranger::Certificate => {
+                (Turned::StrangerCredential, StatusCode::UNAUTHORIZED, "Unauthorized")
             }
+            Stranger::Unknown => (Turned::StrangerUnknown, StatusCode::UNAUTHORIZED, "Unauthorized"),
         };
-        let mut refusal = Self::new(Turned::Stranger, status, reason, &stranger.to_string());
+        let mut refusal = Self::new(why, status, reason, &stranger.to_string());
         if status == StatusCode::UNAUTHORIZED {
             refusal.response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

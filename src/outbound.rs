@@ -199,6 +199,8 @@ impl Outbound {
         let client = if is_loopback(url) { &self.direct } else { &self.client };
         let mut request =
             client.get(url.clone()).header(ACCEPT, "application/json, */*").header(ACCEPT_ENCODING, "identity");
+        // Whoever asks keeps what it got for as long as it means to; a cache on the way may hold keys that were replaced.
+        request = request.header(CACHE_CONTROL, "no-cache");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }

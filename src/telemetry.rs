@@ -110,7 +110,7 @@ impl Telemetry {
             }
             KeysFetched::Failed { problem } => {
                 self.metrics.keys_fetched(issuer, "failed");
-                tracing::warn!(issuer, problem, "fetching keys failed; the last good set stays in force");
+                tracing::warn!(issuer, problem, "fetching keys failed; keys that are in force stay so");
             }
             KeysFetched::Unchanged => {
                 self.metrics.keys_fetched(issuer, "unchanged");

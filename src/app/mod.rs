@@ -64,15 +64,6 @@ pub enum StartError {
     /// No random bytes.
     #[error("the system gives no random bytes")]
     Random(#[from] aws_lc_rs::error::Unspecified),
-    /// The state directory.
-    #[error("stateDirectory {path}: create it, or make it writable for the service alone")]
-    StateDirectory {
-        /// Which folder.
-        path: std::path::PathBuf,
-        /// What the system says.
-        #[source]
-        cause: io::Error,
-    },
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -129,7 +120,12 @@ pub async fn start(path: &Path, loaded: Loaded, clock: Arc<dyn Clock>, limits: L
     let admin_listener = listen("admin.address", config.admin.address).await?;
     let addresses = (local(&review_listener, config.server.address), local(&admin_listener, config.admin.address));
     let (front, in_force) = shared.assemble(config, None)?;
+    let wanted = limits.connections;
     let limits = limits.within_open_files();
+    if limits.connections < wanted {
+        let connections = limits.connections;
+        tracing::warn!(connections, wanted, "the limit of open files allows only so many connections; raise it");
+    }
     let events: Arc<dyn Events> = Arc::clone(&telemetry) as _;
     let gateway = Arc::new(Gateway::new(front, limits, Arc::clone(&events)));
     let reloader = Arc::new(Reloader::new(path, files, shared.clone(), in_force, Arc::clone(&gateway)));
@@ -193,7 +189,11 @@ impl Shared {
     /// The chain with an empty cache: an entry that was judged under another configuration cannot be met in it.
     fn authn(&self, config: &Config) -> Result<(Arc<Authn>, Vec<Arc<Issuer>>), StartError> {
         if let Some(path) = &config.state_directory {
-            make_private(path).map_err(|cause| StartError::StateDirectory { path: path.clone(), cause })?;
+            // Without it only a restart during an outage suffers; not starting would be the outage.
+            if let Err(error) = make_private(path) {
+                let path = path.display();
+                tracing::warn!(%path, %error, "stateDirectory cannot be used: keys are not kept over a restart");
+            }
         }
         let issuers = self.issuers(config)?;
         let limits = cache::Limits {

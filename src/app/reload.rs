@@ -89,7 +89,7 @@ impl Reloader {
         if seen.iter().all(FileStamp::is_current) {
             return Outcome::Same;
         }
-        let loaded = Config::load(&self.path, self.shared.clock.now());
+        let loaded = Config::reload(&self.path, self.shared.clock.now());
         *seen = loaded.files;
         let metrics = self.shared.telemetry.metrics();
         let result = match loaded.config {

@@ -48,7 +48,7 @@ codes! {
         Encrypted "encrypted" "The token is encrypted or compressed (`enc`, `zip`, five parts); only signed tokens are taken.",
         Expired "expired" "The token's `exp` has passed.",
         ExpiryMissing "expiry_missing" "The token has no `exp`.",
-        IdentityInvalid "identity_invalid" "A user name, group, uid or extra value is empty, too long, or has characters that deceive readers.",
+        IdentityInvalid "identity_invalid" "A user name is empty, or a name, group, uid or extra value has spaces at its ends or characters that cannot be seen.",
         IssuedInFuture "issued_in_future" "The token's `iat` lies in the future.",
         KeyAmbiguous "key_ambiguous" "The token names no key (`kid`), and several of the issuer's keys would do.",
         Malformed "malformed" "The token is not a signed token in compact form with strict base64url and JSON.",

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::terminal;
 use super::{Conclusion, Failure, Outcome};
@@ -13,6 +14,9 @@ use crate::hardening;
 use crate::server::Limits;
 use crate::shutdown::Signals;
 use crate::trace::{self, Format};
+
+/// For file work that is under way when everything else has ended.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers TokenReviews as the configuration says, until SIGTERM.
 #[derive(clap::Args)]
@@ -36,7 +40,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     hardening::report_panics_by_place();
     hardening::apply();
     log_findings(&loaded.findings);
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
         let signals = Signals::new().map_err(|error| Failure::unknown(&error))?;
         let running = start_loaded(&arguments.config, loaded, Arc::new(clock)).await?;
         let (reviews, admin) = (running.review_address, running.admin_address);
@@ -46,7 +51,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         } else {
             Err(Failure::Unknown("stopped before every request in flight was answered".to_owned()))
         }
-    })
+    });
+    // A disk that hangs under a reload must not keep the process from ending.
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome
 }
 
 /// Starts the service from a configuration file.

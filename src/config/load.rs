@@ -51,6 +51,17 @@ impl Config {
     /// `now` is what certificates' dates are compared with.
     #[must_use]
     pub fn load(path: &Path, now: UnixTime) -> Loaded {
+        Self::load_softened(path, now, &[])
+    }
+
+    /// Loads the configuration of a service that runs. An expired serving certificate, with which nothing is started, is
+    /// only a warning then: it must not keep an issuer from being removed.
+    #[must_use]
+    pub fn reload(path: &Path, now: UnixTime) -> Loaded {
+        Self::load_softened(path, now, &["certificate_expired"])
+    }
+
+    fn load_softened(path: &Path, now: UnixTime, softened: &[&str]) -> Loaded {
         let mut files = Files::beside(path);
         let mut report = Report::new();
         let document = match files.read(path) {
@@ -64,6 +75,9 @@ impl Config {
         let (config, kubernetes) = document.map(|document| build(document, now, &mut files, &mut report)).unzip();
         let mut findings = report.into_findings();
         findings.extend(kubernetes.unwrap_or_default());
+        for code in softened {
+            findings.soften(code);
+        }
         Loaded { config: config.filter(|_| !findings.has_errors()), findings, files: files.into_stamps() }
     }
 }

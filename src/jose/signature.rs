@@ -20,12 +20,17 @@ pub struct SignedClaims {
 }
 
 impl UnverifiedToken<'_> {
-    /// Verifies the signature, over the bytes as they were received. One that does not fit is final, so the token is
-    /// used up either way.
-    pub fn verify(self, key: &Key) -> Result<SignedClaims, BadSignature> {
+    /// Verifies the signature, over the bytes as they were received.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit; the token comes back, as unverified as before.
+    pub fn verify(self, key: &Key) -> Result<SignedClaims, Box<Self>> {
         let (jws, claims) = self.into_parts();
-        jws.verify(key)?;
-        Ok(SignedClaims { header: jws.into_header(), claims })
+        match jws.verify(key) {
+            Ok(()) => Ok(SignedClaims { header: jws.into_header(), claims }),
+            Err(BadSignature) => Err(Box::new(Self::from_parts(jws, claims))),
+        }
     }
 }
 

@@ -70,7 +70,10 @@ fn bad_certificates(rig: &Rig) -> Vec<(&'static str, Identity)> {
     let past = Validity::days(now.saturating_sub(days(10)), 5);
     let future = Validity::days(now.saturating_add(days(5)), 10);
     vec![
-        ("of another authority with the same name", other.client_certificate("kube-apiserver", &[], validity(&rig.clock)).unwrap()),
+        (
+            "of another authority with the same name",
+            other.client_certificate("kube-apiserver", &[], validity(&rig.clock)).unwrap(),
+        ),
         ("expired", rig.authority.client_certificate("kube-apiserver", &[], past).unwrap()),
         ("not yet valid", rig.authority.client_certificate("kube-apiserver", &[], future).unwrap()),
         ("for servers", rig.authority.serving_certificate(&["kube-apiserver"], validity(&rig.clock)).unwrap()),
@@ -109,7 +112,9 @@ async fn h6_a_bad_certificate_is_no_better_than_none_where_none_is_needed() {
 #[tokio::test]
 async fn h6_only_allowed_names_are_let_in() {
     let mut rig = Rig::start().await;
-    rig.let_in(json!({"clientCertificateAuthorityFile": "callers-ca.crt", "allowedNames": ["kube-apiserver", "other"]}));
+    rig.let_in(
+        json!({"clientCertificateAuthorityFile": "callers-ca.crt", "allowedNames": ["kube-apiserver", "other"]}),
+    );
     for (name, code) in [
         ("kube-apiserver", 200),
         ("other", 200),
@@ -153,9 +158,18 @@ async fn h7_each_of_several_tokens_lets_in_and_the_syntax_is_strict() {
     let good = rig.token().mint();
     let cut = &FIRST[..FIRST.len() - 1];
     for authorization in [
-        format!("Bearer {cut}"), format!("Bearer {FIRST}x"), format!("Bearer  {FIRST}"), format!("Bearer\t{FIRST}"),
-        format!("Bearer {FIRST} {SECOND}"), format!("Bearer {FIRST},{SECOND}"), format!("Bearer {}", FIRST.to_uppercase()),
-        format!("Basic {FIRST}"), FIRST.to_owned(), "Bearer".to_owned(), "Bearer ".to_owned(), String::new(),
+        format!("Bearer {cut}"),
+        format!("Bearer {FIRST}x"),
+        format!("Bearer  {FIRST}"),
+        format!("Bearer\t{FIRST}"),
+        format!("Bearer {FIRST} {SECOND}"),
+        format!("Bearer {FIRST},{SECOND}"),
+        format!("Bearer {}", FIRST.to_uppercase()),
+        format!("Basic {FIRST}"),
+        FIRST.to_owned(),
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        String::new(),
         format!("Bearer {}", good.expose_secret()),
     ] {
         let code = caller.try_post(&rig, &[("authorization", &authorization)]).await;
@@ -164,7 +178,11 @@ async fn h7_each_of_several_tokens_lets_in_and_the_syntax_is_strict() {
     assert_eq!(caller.try_post(&rig, &[]).await, Some(401));
     assert_eq!(rig.work().await, before);
     let certificate = rig.identity("kube-apiserver");
-    assert_eq!(rig.caller_with(Some(&certificate)).try_post(&rig, &[]).await, Some(401), "no authority, no certificates");
+    assert_eq!(
+        rig.caller_with(Some(&certificate)).try_post(&rig, &[]).await,
+        Some(401),
+        "no authority, no certificates"
+    );
 }
 
 #[tokio::test]
@@ -319,7 +337,9 @@ async fn j7_a_name_that_is_taken_off_the_list_is_refused_on_its_open_connection(
     assert_eq!(caller.try_post(&rig, &[]).await, Some(200));
     rig.let_in(json!({"clientCertificateAuthorityFile": "callers-ca.crt", "allowedNames": ["other"]}));
     assert_eq!(caller.try_post(&rig, &[]).await, Some(403));
-    rig.let_in(json!({"clientCertificateAuthorityFile": "callers-ca.crt", "allowedNames": ["other", "kube-apiserver"]}));
+    rig.let_in(
+        json!({"clientCertificateAuthorityFile": "callers-ca.crt", "allowedNames": ["other", "kube-apiserver"]}),
+    );
     assert_eq!(caller.try_post(&rig, &[]).await, Some(200));
 }
 
@@ -379,9 +399,14 @@ async fn tls_matrix(rig: &Rig) {
         assert_eq!((alert[0], alert[6]), (21, PROTOCOL_VERSION), "{name}");
     }
     let alert = hello(rig, 0x0303, RSA_CBC_RC4_NULL).await;
-    assert_eq!((alert[0], alert[6]), (21, HANDSHAKE_FAILURE), "suites without forward secrecy or authenticated encryption");
+    assert_eq!(
+        (alert[0], alert[6]),
+        (21, HANDSHAKE_FAILURE),
+        "suites without forward secrecy or authenticated encryption"
+    );
     // No TLS at all.
-    for plain in ["POST /authenticate HTTP/1.1\r\nHost: x\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-x\r\n"] {
+    for plain in ["POST /authenticate HTTP/1.1\r\nHost: x\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-x\r\n"]
+    {
         let answer = exchange(rig, plain.as_bytes()).await;
         assert!(!answer.starts_with(b"HTTP") && answer.len() <= 7, "an alert at most: {answer:?}");
     }
@@ -402,11 +427,11 @@ async fn hello(rig: &Rig, version: u16, suites: &[u16]) -> Vec<u8> {
     let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_be_bytes();
     let extension = |kind: u16, content: &[u8]| [&kind.to_be_bytes()[..], &length(content), content].concat();
     let extensions = [
-        extension(10, &[0, 4, 0, 23, 0, 29]),                   // supported_groups: secp256r1, x25519
-        extension(11, &[1, 0]),                                 // ec_point_formats: uncompressed
-        extension(13, &[0, 8, 4, 3, 5, 3, 8, 4, 4, 1]),         // signature_algorithms: ECDSA and RSA
-        extension(23, &[]),                                     // extended_master_secret
-        extension(16, b"\0\x09\x08http/1.1"),                   // ALPN
+        extension(10, &[0, 4, 0, 23, 0, 29]), // supported_groups: secp256r1, x25519
+        extension(11, &[1, 0]),               // ec_point_formats: uncompressed
+        extension(13, &[0, 8, 4, 3, 5, 3, 8, 4, 4, 1]), // signature_algorithms: ECDSA and RSA
+        extension(23, &[]),                   // extended_master_secret
+        extension(16, b"\0\x09\x08http/1.1"), // ALPN
     ]
     .concat();
     let body = [

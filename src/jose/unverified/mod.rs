@@ -52,6 +52,11 @@ impl<'t> UnverifiedToken<'t> {
     pub(super) fn into_parts(self) -> (CompactJws<'t>, Map<String, Value>) {
         (self.jws, self.claims)
     }
+
+    /// The way back from [`into_parts`](Self::into_parts).
+    pub(super) const fn from_parts(jws: CompactJws<'t>, claims: Map<String, Value>) -> Self {
+        Self { jws, claims }
+    }
 }
 
 impl fmt::Debug for UnverifiedToken<'_> {

@@ -153,7 +153,7 @@ impl Oidc {
         deadline: Deadline,
         verification: &mut Duration,
     ) -> Verified {
-        let mut judge = |token, keys: &Keys| {
+        let mut judge = |token, keys: &Keys, now| {
             let started = self.clock.monotonic();
             let judged = self.judge(token, keys, now, &mut NoTrail);
             *verification += self.clock.monotonic().saturating_duration_since(started);
@@ -167,12 +167,12 @@ impl Oidc {
             },
             Err(cause) => return Verified::Unavailable(cause),
         };
-        let token = match judge(token, &keys) {
+        let token = match judge(token, &keys, now) {
             Ok(verified) => return verified,
             Err(token) => token,
         };
         match self.keys.refetch(&keys, deadline).await {
-            Refetch::Done { keys, since_asked } => match judge(*token, &keys) {
+            Refetch::Done { keys, since_asked } => match judge(*token, &keys, self.clock.now()) {
                 Ok(verified) => verified,
                 Err(_) if since_asked => Verified::Reject(Reason::UnknownKey, Some(self.keys.standing(&keys))),
                 Err(_) => Verified::Unavailable(Cause::KeysUnknown),

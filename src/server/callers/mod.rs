@@ -114,9 +114,7 @@ impl Callers {
                 Err(stranger) => refused = Some(stranger),
             }
         }
-        if !self.bearer_digests.is_empty()
-            && headers.contains_key(AUTHORIZATION)
-        {
+        if !self.bearer_digests.is_empty() && headers.contains_key(AUTHORIZATION) {
             match only(headers).and_then(bearer).filter(|token| self.knows(token)) {
                 Some(_) => return Ok(()),
                 None => refused = Some(Stranger::BearerToken),

@@ -41,7 +41,7 @@ pub(crate) struct Reply {
 impl Rig {
     /// A certificate that the rig's authority has signed for a client.
     pub(crate) fn identity(&self, name: &str) -> Identity {
-        self.authority.client_certificate(name, &[], validity()).unwrap()
+        self.authority.client_certificate(name, &[], validity(&self.clock)).unwrap()
     }
 
     /// A connection of a caller that is let in.

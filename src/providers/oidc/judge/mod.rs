@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::rules;
 use super::times;
-use super::trail::{Facts, Outcome, Trail};
+use super::trail::{Facts, NoTrail, Outcome, Trail};
 use crate::authn::claims::VerifiedClaims;
 use crate::authn::reason::{Cause, Reason};
 use crate::clock::UnixTime;
@@ -96,8 +96,20 @@ pub fn judge<'t>(
         }
     };
 
-    let signed = token.verify(key).map_err(|_| Stop::Reject(Reason::BadSignature));
-    let signed = note(trail, Facts::Signature { key }, signed)?;
+    let names_key = header.unverified_kid().is_some();
+    let signed = match token.verify(key) {
+        Ok(signed) => signed,
+        Err(token) => {
+            trail.step(Facts::Signature { key }, Outcome::Rejected(Reason::BadSignature));
+            if names_key {
+                return Err(Refusal::Reject(Reason::BadSignature));
+            }
+            // The only key was tried because the token names none; by now the issuer may have another one.
+            check_claims(token.header(), token.unverified_claims(), policy, now, &mut NoTrail)?;
+            return Err(Refusal::KeyNotInSet(token));
+        }
+    };
+    trail.step(Facts::Signature { key }, Outcome::Passed);
 
     let (audiences, expiry) = check_claims(signed.header(), signed.claims(), policy, now, trail)?;
     Ok(VerifiedClaims::vouch(signed.into_claims(), audiences, expiry))

@@ -11,9 +11,9 @@ use super::judge::Stop;
 use crate::authn::reason::{Cause, Reason};
 use crate::clock::UnixTime;
 
-/// How far ahead a date may lie to be waited for: an issuer's clock that runs a little ahead must not turn into a
-/// refusal that the API server remembers. Clocks kept by any time service differ by far less.
-const SOON: Duration = Duration::from_secs(60);
+/// How far ahead a date may lie to be waited for. API servers remember a refusal for two minutes by default, and ten seconds
+/// more: a token that becomes good within that time must not be refused, or it would stay so when it is good.
+const SOON: Duration = Duration::from_secs(180);
 
 /// Checks all three dates and returns when the token expires. A definite no comes before a "not yet".
 pub(super) fn check(claims: &Map<String, Value>, now: UnixTime, skew: Duration) -> Result<UnixTime, Stop> {
