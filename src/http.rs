@@ -18,11 +18,11 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::authn::Deadline;
+use crate::callers::{Callers, Peer, Stranger};
 use crate::events::{Event, Events, Turned};
+use crate::limits::Limits;
 use crate::review::wire::Encoding;
 use crate::review::{ApiVersion, Reply, Reviewer, TokenReview};
-use crate::server::Limits;
-use crate::server::callers::{Callers, Peer, Stranger};
 
 /// The body of every response.
 pub type Body = Full<Bytes>;

@@ -19,19 +19,20 @@ use crate::authn::cache::{self, Cache, Totals};
 use crate::authn::issuer::Issuer;
 use crate::authn::router::Router;
 use crate::authn::{Authn, IssuerName};
+use crate::callers::{self, Callers};
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
 use crate::events::Events;
 use crate::findings::Findings;
 use crate::http::{Front, Gateway};
 use crate::jose::AlgorithmSet;
+use crate::limits::Limits;
 use crate::mapping::{Claim, Mapping, Reserved, Rule};
 use crate::metrics::Metrics;
 use crate::providers::{self, Kind, oidc};
 use crate::review::Reviewer;
-use crate::server::callers::{self, Callers};
 use crate::server::tls::{self, TlsError};
-use crate::server::{self, Limits, Stage};
+use crate::server::{self, Stage};
 use crate::shutdown::{self, Drain, Signals};
 use crate::telemetry::Telemetry;
 
@@ -64,6 +65,9 @@ pub enum StartError {
     /// No random bytes.
     #[error("the system gives no random bytes")]
     Random(#[from] aws_lc_rs::error::Unspecified),
+    /// The authority of the callers.
+    #[error(transparent)]
+    Callers(#[from] callers::AuthorityError),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded, LogFormat};
 use crate::findings::{Finding, Findings, Severity};
 use crate::hardening;
-use crate::server::Limits;
+use crate::limits::Limits;
 use crate::shutdown::Signals;
 use crate::trace::{self, Format};
 

@@ -17,11 +17,12 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::server::TlsStream;
 
-use super::callers::Peer;
+use super::Stage;
 use super::stream::Stream;
-use super::{Limits, Stage};
+use crate::callers::Peer;
 use crate::events::{ConnectionEvent, Event, Events, Handshake};
 use crate::http::{Body, Gateway};
+use crate::limits::Limits;
 
 /// How often the pace of a connection is looked at, as a part of the shortest time limit.
 const LOOKS_PER_LIMIT: u32 = 4;

@@ -4,9 +4,7 @@
 //! [`connection`]. The plain admin listener is [`admin`].
 
 pub mod admin;
-pub mod callers;
 pub mod connection;
-pub mod limits;
 mod stream;
 pub mod tls;
 
@@ -18,10 +16,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-pub use limits::Limits;
-
 use crate::events::{ConnectionEvent, Event, Events};
 use crate::http::Gateway;
+use crate::limits::Limits;
 
 /// After `accept` failed for want of file descriptors or memory: long enough not to spin, short enough not to be noticed.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);

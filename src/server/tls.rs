@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -18,9 +18,6 @@ use crate::clock::UnixTime;
 /// Why TLS cannot be set up. Never quotes a key.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The client authority's file.
-    #[error("server.callers.clientCertificateAuthorityFile is not a PEM file with certificates that can be trusted")]
-    Authority(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The certificate's file.
     #[error("server.tls.certificateFile is not a PEM certificate chain")]
     Certificate(#[source] rustls_pki_types::pem::Error),
@@ -30,23 +27,6 @@ pub enum TlsError {
     /// The two do not belong together, or the key is of an unsupported kind.
     #[error("server.tls.certificateFile and privateKeyFile do not go together")]
     Pair(#[source] rustls::Error),
-}
-
-/// The verifier of client certificates under an authority (PEM). With `optional`, a client without a certificate gets
-/// through the handshake, because it may be known otherwise.
-///
-/// # Errors
-///
-/// When the authority is not usable.
-pub fn client_verifier(authority: &[u8], optional: bool) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authority) {
-        let certificate = certificate.map_err(|cause| TlsError::Authority(cause.into()))?;
-        roots.add(certificate).map_err(|cause| TlsError::Authority(cause.into()))?;
-    }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-    let builder = if optional { builder.allow_unauthenticated() } else { builder };
-    builder.build().map_err(|cause: VerifierBuilderError| TlsError::Authority(cause.into()))
 }
 
 /// The setting for the listener.

@@ -1,4 +1,4 @@
-//! The provider for real: a small runtime around the [flows](crate::login::flows), made only when one is needed.
+//! The provider for real: a small runtime around the [`flows`], made only when one is needed.
 
 use zeroize::Zeroizing;
 

@@ -1,7 +1,7 @@
 //! The browser of whoever logs in: opening it, hearing from it, and the page that it shows at the end.
 //!
 //! It is started without a shell, with one argument that is an https URL, and with its standard streams closed: what it
-//! prints must not end up in the credential. [`loopback`] receives its answer, [`page`] is what it shows.
+//! prints must not end up in the credential. `loopback` receives its answer, `page` is what it shows.
 
 pub(super) mod loopback;
 pub(super) mod page;

@@ -1,6 +1,6 @@
 //! Getting tokens from a provider: one file per grant, and what they share.
 //!
-//! [`log_in`] → discovery ([`provider`](super::provider)) → a grant → [`answer`], which judges every token before
+//! [`log_in`] → discovery ([`provider`](super::provider)) → a grant → `answer`, which judges every token before
 //! anyone sees it. What must hold: nothing is asked of a person unless one is there; every wait ends; what a provider
 //! sends is escaped before it is shown; no error and no line for people holds a token, a code or a secret.
 //!

@@ -8,7 +8,7 @@ use countersign::app::{self, Running};
 use countersign::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use countersign::config::Config;
 use countersign::dev::issuer::{Issuer, IssuerOptions, TokenBuilder};
-use countersign::server::Limits;
+use countersign::limits::Limits;
 use countersign::wiring::pki::{Authority, Validity};
 use serde_json::{Value, json};
 

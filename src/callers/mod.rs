@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::{constant_time, hmac};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use rustls::RootCertStore;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::tls::{self, TlsError};
 use crate::clock::Clock;
 
 /// How long the judgement of a certificate stands under one configuration.
@@ -57,6 +59,11 @@ struct Judged {
     result: Result<(), Stranger>,
 }
 
+/// An authority that is not usable.
+#[derive(Debug, thiserror::Error)]
+#[error("server.callers.clientCertificateAuthorityFile is not a PEM file with certificates that can be trusted")]
+pub struct AuthorityError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
 /// Why a caller is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stranger {
@@ -80,9 +87,9 @@ impl Callers {
     /// # Errors
     ///
     /// When the authority is not usable.
-    pub fn new(settings: &Settings<'_>, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
+    pub fn new(settings: &Settings<'_>, clock: Arc<dyn Clock>) -> Result<Self, AuthorityError> {
         let optional = settings.anonymous || !settings.bearer_tokens.is_empty();
-        let verifier = settings.authority.map(|authority| tls::client_verifier(authority, optional)).transpose()?;
+        let verifier = settings.authority.map(|authority| client_verifier(authority, optional)).transpose()?;
         let digest_key = hmac::Key::new(hmac::HMAC_SHA256, b"countersign caller bearer tokens");
         let bearer_digests = settings.bearer_tokens.iter().map(|token| hmac::sign(&digest_key, token)).collect();
         Ok(Self {
@@ -171,6 +178,26 @@ impl Peer {
 fn only(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     values.next().filter(|_| values.next().is_none()).map(HeaderValue::as_bytes)
+}
+
+/// The verifier of client certificates under an authority (PEM). With `optional`, a client without a certificate gets
+/// through the handshake, because it may be known otherwise.
+///
+/// # Errors
+///
+/// When the authority is not usable.
+fn client_verifier(authority: &[u8], optional: bool) -> Result<Arc<dyn ClientCertVerifier>, AuthorityError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authority) {
+        let certificate = certificate.map_err(|cause| AuthorityError(cause.into()))?;
+        roots.add(certificate).map_err(|cause| AuthorityError(cause.into()))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(
+        Arc::new(roots),
+        Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+    );
+    let builder = if optional { builder.allow_unauthenticated() } else { builder };
+    builder.build().map_err(|cause: VerifierBuilderError| AuthorityError(cause.into()))
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750): one space, nothing around it.
