@@ -6,8 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 mod algorithms;
+mod cache;
 mod faults;
 mod issuers;
 mod keys;
+mod metrics;
 mod reviews;
+mod state;
 mod support;
