@@ -11,6 +11,7 @@ mod faults;
 mod issuers;
 mod keys;
 mod metrics;
+mod reload;
 mod reviews;
 mod state;
 mod support;
