@@ -7,11 +7,15 @@
 
 mod algorithms;
 mod attacks;
+mod cache;
 mod callers;
 mod commands;
 mod faults;
 mod issuers;
 mod keys;
+mod metrics;
+mod reload;
 mod reviews;
 mod routes;
+mod state;
 mod support;

@@ -1,6 +1,6 @@
 //! The answer of the token endpoint, and every check that its tokens must pass before anyone sees them.
 //!
-//! ID tokens are judged by the service's own [`judge`], for the audience `client_id`; then come the checks that only a
+//! ID tokens are judged by the service's own [`judge()`], for the audience `client_id`; then come the checks that only a
 //! client can make: `nonce`, `azp`, `at_hash`. Access tokens that kubectl is to send are judged likewise if they are
 //! JWTs. A refresh may bring no new ID token, and may repeat the login's nonce, which is not known any more.
 

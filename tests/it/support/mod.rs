@@ -10,7 +10,7 @@ mod watch;
 
 pub(crate) use answer::{Answer, accepted, refused, tally, undecided};
 pub(crate) use caller::{Caller, client_tls, review_body};
-pub(crate) use h2::{Frame, H2};
+pub(crate) use h2::{Frame, H2, fields_of};
 pub(crate) use log::Log;
 pub(crate) use raw::{Raw, Reply, within};
 pub(crate) use rig::{API_AUDIENCE, Rig, Settings, issuer, jwt, replace, serve, validity};
