@@ -129,6 +129,7 @@ impl Telemetry {
             ConnectionEvent::Closed => self.metrics.connections(-1),
             ConnectionEvent::Handshake(result) => {
                 let result = match result {
+                    Handshake::Displaced => "displaced",
                     Handshake::Done => "done",
                     Handshake::Failed => "failed",
                     Handshake::TimedOut => "timed_out",

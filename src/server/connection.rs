@@ -14,10 +14,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use super::callers::Peer;
+use super::handshakes::Handshakes;
 use super::stream::Stream;
 use super::{Limits, Stage};
 use crate::events::{ConnectionEvent, Event, Events, Handshake};
@@ -30,7 +31,7 @@ pub(super) struct Connection {
     pub(super) gateway: Arc<Gateway>,
     pub(super) limits: Limits,
     pub(super) events: Arc<dyn Events>,
-    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) handshakes: Arc<Handshakes>,
     pub(super) watcher: Watcher,
     pub(super) stage: watch::Receiver<Stage>,
 }
@@ -46,14 +47,11 @@ impl Connection {
     }
 
     async fn handshake(&self, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
-        let work = async {
-            // The semaphore is never closed.
-            let _place = self.handshakes.acquire().await;
-            self.gateway.tls().accept(socket).await
-        };
+        let work = self.handshakes.run(self.gateway.tls().accept(socket));
         let (result, stream) = match tokio::time::timeout(self.limits.handshake_time, work).await {
-            Ok(Ok(stream)) => (Handshake::Done, Some(stream)),
-            Ok(Err(_)) => (Handshake::Failed, None),
+            Ok(Some(Ok(stream))) => (Handshake::Done, Some(stream)),
+            Ok(Some(Err(_))) => (Handshake::Failed, None),
+            Ok(None) => (Handshake::Displaced, None),
             Err(_) => (Handshake::TimedOut, None),
         };
         self.events.record(Event::Connection(ConnectionEvent::Handshake(result)));

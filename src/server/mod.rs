@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod callers;
 pub mod connection;
+mod handshakes;
 pub mod limits;
 mod stream;
 pub mod tls;
@@ -22,6 +23,7 @@ pub use limits::Limits;
 
 use crate::events::{ConnectionEvent, Event, Events};
 use crate::http::Gateway;
+use handshakes::Handshakes;
 
 /// After `accept` failed for want of file descriptors or memory: long enough not to spin, short enough not to be noticed.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -49,7 +51,7 @@ pub async fn serve(
     mut stage: watch::Receiver<Stage>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
-    let handshakes = Arc::new(Semaphore::new(limits.handshakes));
+    let handshakes = Arc::new(Handshakes::new(limits.handshakes));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
