@@ -14,9 +14,10 @@ pub struct Limits {
     pub handshakes: usize,
     /// For a TLS handshake.
     pub handshake_time: Duration,
-    /// From the first byte of an HTTP/1.1 request head to its last, and from the handshake to the first request.
+    /// From the first byte of an HTTP/1.1 request head to its last, and from the handshake to the first request of a
+    /// caller who is let in.
     pub header_time: Duration,
-    /// A connection without requests is closed after this. Go clients drop theirs after 90 seconds; being later leaves
+    /// A caller's connection without requests is closed after this. Go clients drop theirs after 90 seconds; being later leaves
     /// the choice to them, so that no request runs into a closing connection.
     pub idle_time: Duration,
     /// For reading a request's body.
