@@ -5,6 +5,7 @@
 
 mod attacks;
 mod callers;
+mod limits;
 mod reviews;
 mod routes;
 mod support;

@@ -8,6 +8,6 @@ mod rig;
 
 pub(crate) use answer::{Answer, accepted, refused, undecided};
 pub(crate) use caller::{Caller, client_tls, review_body};
-pub(crate) use h2::{Frame, H2};
+pub(crate) use h2::{Frame, H2, fields_of};
 pub(crate) use raw::{Raw, Reply, within};
 pub(crate) use rig::{API_AUDIENCE, Rig, Settings, issuer, jwt, validity};
