@@ -62,6 +62,8 @@ pub enum ConnectionEvent<'e> {
 /// How a TLS handshake ended.
 #[derive(Clone, Copy, Debug)]
 pub enum Handshake<'e> {
+    /// Its place was needed for a newer one.
+    Displaced,
     /// Well.
     Done,
     /// The two sides do not agree, or the client's certificate is not good; the error says which.

@@ -9,13 +9,15 @@ pub struct Limits {
     /// Open connections. API servers keep one or a few each; the rest is room for clusters and for trouble. Lowered at
     /// start to what the process may open, less [`Limits::FILE_RESERVE`].
     pub connections: usize,
-    /// Handshakes under way: each is a private-key operation, and strangers can cause them.
+    /// Handshakes under way; beyond it the oldest is given up. More than callers can begin at once after a restart, and
+    /// never more than half of the connections, so that strangers who let them lie leave room.
     pub handshakes: usize,
-    /// For a TLS handshake, waiting for a place included.
+    /// For a TLS handshake.
     pub handshake_time: Duration,
-    /// From the first byte of an HTTP/1.1 request head to its last, and from the handshake to the first request.
+    /// From the first byte of an HTTP/1.1 request head to its last, and from the handshake to the first request of a
+    /// caller who is let in.
     pub header_time: Duration,
-    /// A connection without requests is closed after this. Go clients drop theirs after 90 seconds; being later leaves
+    /// A caller's connection without requests is closed after this. Go clients drop theirs after 90 seconds; being later leaves
     /// the choice to them, so that no request runs into a closing connection.
     pub idle_time: Duration,
     /// For reading a request's body.
@@ -54,14 +56,15 @@ impl Limits {
     /// HTTP/1.1 header lines.
     pub const HEADER_LINES: usize = 64;
 
-    /// These limits with no more connections than the process may open files.
+    /// These limits with no more connections than the process may open files, and no more handshakes than leave half of
+    /// them.
     #[must_use]
     pub fn within_open_files(self) -> Self {
         let connections = match open_files() {
             Some(files) => self.connections.min(files.saturating_sub(Self::FILE_RESERVE).max(1)),
             None => self.connections,
         };
-        Self { connections, ..self }
+        Self { connections, handshakes: self.handshakes.min(connections.div_ceil(2)), ..self }
     }
 }
 
@@ -69,7 +72,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
-            handshakes: 64,
+            handshakes: 1024,
             handshake_time: Duration::from_secs(5),
             header_time: Duration::from_secs(5),
             idle_time: Duration::from_secs(120),
@@ -99,5 +102,7 @@ mod tests {
         let limits = Limits { connections: usize::MAX, ..Limits::default() }.within_open_files();
         let files = open_files().expect("Linux tells");
         assert_eq!(limits.connections, files - Limits::FILE_RESERVE);
+        let limits = Limits { connections: 10, handshakes: usize::MAX, ..Limits::default() }.within_open_files();
+        assert_eq!(limits.handshakes, 5);
     }
 }

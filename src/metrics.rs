@@ -153,7 +153,7 @@ impl Metrics {
                 .counter("countersign_connections_refused_total", "Connections closed at once, for want of places.")?,
             handshakes: new.counters(
                 "countersign_tls_handshakes_total",
-                "TLS handshakes, by result: done, failed or timed_out.",
+                "TLS handshakes, by result: displaced, done, failed or timed_out.",
                 &["result"],
             )?,
             in_flight: new.gauge("countersign_requests_in_flight", "Reviews at work.")?,

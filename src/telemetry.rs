@@ -129,9 +129,10 @@ impl Telemetry {
             ConnectionEvent::Closed => self.metrics.connections(-1),
             ConnectionEvent::Handshake(handshake) => {
                 let (result, problem) = match handshake {
+                    Handshake::Displaced => ("displaced", "too many at once; the oldest made way".to_owned()),
                     Handshake::Done => ("done", String::new()),
                     Handshake::Failed(error) => ("failed", error.to_string()),
-                    Handshake::TimedOut => ("timed_out", "the peer was too slow, or too many came at once".to_owned()),
+                    Handshake::TimedOut => ("timed_out", "the peer was too slow".to_owned()),
                 };
                 self.metrics.handshake(result);
                 if !problem.is_empty()

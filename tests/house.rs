@@ -251,7 +251,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("src/http.rs", &["app", "commands", "config", "metrics", "outbound", "providers", "server", "telemetry"]),
+    ("src/http", &["app", "commands", "config", "metrics", "outbound", "providers", "server", "telemetry"]),
     ("src/server", &["app", "commands", "config", "metrics", "outbound", "providers", "telemetry", "authn", "review"]),
     ("src/login", &["app", "callers", "commands", "http", "metrics", "review", "server", "telemetry"]),
 ];

@@ -5,6 +5,7 @@
 //! judged again whenever the configuration changed, and every `RECHECK` besides, so replaced trust, a changed list of
 //! names and an expired certificate end old connections too.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -45,10 +46,12 @@ pub struct Callers {
     clock: Arc<dyn Clock>,
 }
 
-/// The other end of a connection: its certificate chain, and what the last judgement of it was.
+/// The other end of a connection: its certificate chain, what the last judgement of it was, and whether it was ever let
+/// in.
 pub struct Peer {
     chain: Vec<CertificateDer<'static>>,
     judged: Mutex<Option<Judged>>,
+    known: AtomicBool,
 }
 
 /// Under which configuration, when, and with what result a certificate was judged.
@@ -114,6 +117,14 @@ impl Callers {
     ///
     /// Why it is not let in.
     pub fn judge(self: &Arc<Self>, peer: &Peer, headers: &HeaderMap) -> Result<(), Stranger> {
+        let judged = self.find(peer, headers);
+        if judged.is_ok() {
+            peer.known.store(true, Ordering::Relaxed);
+        }
+        judged
+    }
+
+    fn find(self: &Arc<Self>, peer: &Peer, headers: &HeaderMap) -> Result<(), Stranger> {
         let mut refused = None;
         if !peer.chain.is_empty() && self.verifier.is_some() {
             match self.recall_or_judge(peer) {
@@ -170,7 +181,13 @@ impl Peer {
     /// The peer of a connection whose handshake is done.
     #[must_use]
     pub fn new(chain: Option<&[CertificateDer<'static>]>) -> Self {
-        Self { chain: chain.unwrap_or_default().to_vec(), judged: Mutex::new(None) }
+        Self { chain: chain.unwrap_or_default().to_vec(), judged: Mutex::new(None), known: AtomicBool::new(false) }
+    }
+
+    /// Whether any request on the connection was a caller's.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
     }
 }
 

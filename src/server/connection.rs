@@ -14,10 +14,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use super::Stage;
+use super::handshakes::Handshakes;
 use super::stream::Stream;
 use crate::callers::Peer;
 use crate::events::{ConnectionEvent, Event, Events, Handshake};
@@ -31,7 +32,7 @@ pub(super) struct Connection {
     pub(super) gateway: Arc<Gateway>,
     pub(super) limits: Limits,
     pub(super) events: Arc<dyn Events>,
-    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) handshakes: Arc<Handshakes>,
     pub(super) watcher: Watcher,
     pub(super) stage: watch::Receiver<Stage>,
 }
@@ -47,19 +48,16 @@ impl Connection {
     }
 
     async fn handshake(&self, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
-        let work = async {
-            // The semaphore is never closed.
-            let _place = self.handshakes.acquire().await;
-            self.gateway.tls().accept(socket).await
-        };
+        let work = self.handshakes.run(self.gateway.tls().accept(socket));
         let ended = tokio::time::timeout(self.limits.handshake_time, work).await;
         let result = match &ended {
-            Ok(Ok(_)) => Handshake::Done,
-            Ok(Err(error)) => Handshake::Failed(error),
+            Ok(Some(Ok(_))) => Handshake::Done,
+            Ok(Some(Err(error))) => Handshake::Failed(error),
+            Ok(None) => Handshake::Displaced,
             Err(_) => Handshake::TimedOut,
         };
         self.events.record(Event::Connection(ConnectionEvent::Handshake(result)));
-        ended.ok()?.ok()
+        ended.ok()??.ok()
     }
 
     async fn exchange(self, tls: TlsStream<TcpStream>) {
@@ -69,6 +67,7 @@ impl Connection {
         let activity = Arc::new(Activity::new(!is_h2));
         let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity)));
         let (gateway, for_requests) = (Arc::clone(&self.gateway), Arc::clone(&activity));
+        let caller = Arc::clone(&peer);
         let service = service_fn(move |request: Request<Incoming>| {
             let (gateway, peer) = (Arc::clone(&gateway), Arc::clone(&peer));
             let busy = Activity::begin_request(&for_requests);
@@ -89,7 +88,7 @@ impl Connection {
         tokio::select! {
             () = served => {}
             // Cutting an idle connection loses nothing: no request is in flight on it.
-            () = activity.until_too_slow(&limits) => {}
+            () = activity.until_too_slow(&limits, &caller) => {}
             _ = stage.wait_for(|stage| *stage >= Stage::Ended) => {}
         }
         events.record(Event::Connection(ConnectionEvent::Closed));
@@ -130,12 +129,10 @@ pub(super) struct Activity {
     /// Whether bytes between requests are the head of the next one. In HTTP/2 they may be anything.
     heads_only: bool,
     in_flight: AtomicUsize,
-    /// When the last request ended; zero before the first.
+    /// When the last request ended.
     quiet_since: AtomicU64,
     /// When the first byte of an unfinished request head came; zero when there is none.
     head_since: AtomicU64,
-    /// How many requests there were.
-    requests: AtomicU64,
 }
 
 /// A request at work. Its end is noted however it comes.
@@ -149,7 +146,6 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             quiet_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
         }
     }
 
@@ -161,14 +157,14 @@ impl Activity {
     }
 
     fn begin_request(this: &Arc<Self>) -> Busy {
-        this.requests.fetch_add(1, Ordering::Relaxed);
         this.in_flight.fetch_add(1, Ordering::Relaxed);
         this.head_since.store(0, Ordering::Relaxed);
         Busy(Arc::clone(this))
     }
 
-    /// Resolves when the peer takes too long over a request head, over its first request, or over nothing at all.
-    fn until_too_slow(&self, limits: &Limits) -> impl Future<Output = ()> {
+    /// Resolves when the peer takes too long over a request head or over nothing at all. Whoever is no known caller has
+    /// as long as it takes to become one, whatever he asks meanwhile.
+    fn until_too_slow(&self, limits: &Limits, peer: &Peer) -> impl Future<Output = ()> {
         let shortest = limits.header_time.min(limits.idle_time);
         let pause = (shortest / LOOKS_PER_LIMIT).clamp(Duration::from_millis(10), Duration::from_secs(1));
         let (header_time, idle_time) = (millis(limits.header_time), millis(limits.idle_time));
@@ -176,15 +172,17 @@ impl Activity {
             let mut ticks = pin!(tokio::time::interval(pause));
             loop {
                 ticks.tick().await;
-                if self.in_flight.load(Ordering::Relaxed) > 0 {
-                    continue;
-                }
                 let now = self.now();
-                let head_since = self.head_since.load(Ordering::Relaxed);
-                let head_is_slow = head_since > 0 && now.saturating_sub(head_since) > header_time;
-                let quiet_limit = if self.requests.load(Ordering::Relaxed) == 0 { header_time } else { idle_time };
-                let is_quiet = now.saturating_sub(self.quiet_since.load(Ordering::Relaxed)) > quiet_limit;
-                if head_is_slow || is_quiet {
+                let is_slow = if !peer.is_known() {
+                    now > header_time
+                } else if self.in_flight.load(Ordering::Relaxed) > 0 {
+                    false
+                } else {
+                    let head_since = self.head_since.load(Ordering::Relaxed);
+                    let head_is_slow = head_since > 0 && now.saturating_sub(head_since) > header_time;
+                    head_is_slow || now.saturating_sub(self.quiet_since.load(Ordering::Relaxed)) > idle_time
+                };
+                if is_slow {
                     return;
                 }
             }

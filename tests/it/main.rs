@@ -13,6 +13,7 @@ mod commands;
 mod faults;
 mod issuers;
 mod keys;
+mod limits;
 mod metrics;
 mod reload;
 mod reviews;

@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
 
 use crate::authn::Deadline;
 use crate::callers::{Callers, Peer, Stranger};
@@ -162,7 +163,7 @@ impl Gateway {
         Ok(response)
     }
 
-    async fn body<B>(&self, body: B, deadline: Deadline) -> Result<Bytes, Refusal>
+    async fn body<B>(&self, body: B, deadline: Deadline) -> Result<Zeroizing<Vec<u8>>, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -170,14 +171,27 @@ impl Gateway {
         if body.size_hint().lower() > u64::try_from(self.limits.body_bytes).unwrap_or(u64::MAX) {
             return Err(Refusal::too_large(self.limits.body_bytes));
         }
-        let collected = std::pin::pin!(Limited::new(body, self.limits.body_bytes).collect());
-        match deadline.at_most(self.limits.body_time).bound(collected).await {
-            Some(Ok(collected)) => Ok(collected.to_bytes()),
+        let whole = whole(Limited::new(body, self.limits.body_bytes));
+        match deadline.at_most(self.limits.body_time).bound(whole).await {
+            Some(Ok(whole)) => Ok(whole),
             Some(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::too_large(self.limits.body_bytes)),
             Some(Err(_)) => Err(Refusal::broken_body()),
             None => Err(Refusal::slow_body()),
         }
     }
+}
+
+/// Reads a body into one piece. Its parts are copied rather than collected: each keeps alive the buffer that it came in,
+/// and bodies in parts of one byte would take up many times what the limit allows.
+async fn whole<B: http_body::Body<Data = Bytes>>(body: B) -> Result<Zeroizing<Vec<u8>>, B::Error> {
+    let mut body = std::pin::pin!(body);
+    let mut whole = Zeroizing::new(Vec::new());
+    while let Some(frame) = body.frame().await {
+        if let Ok(part) = frame?.into_data() {
+            whole.extend_from_slice(&part);
+        }
+    }
+    Ok(whole)
 }
 
 /// A request that gets no review: what it is counted as, and what is sent.
@@ -251,3 +265,6 @@ fn respond(reply: Reply) -> Response<Body> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests;
