@@ -323,6 +323,7 @@ fn only_expected_entries_are_at_the_top() {
         "fuzz",
         "rustfmt.toml",
         "src",
+        "proptest-regressions",
         "target",
         "tests",
         ".cargo",

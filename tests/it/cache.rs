@@ -198,8 +198,8 @@ async fn c7_r18_no_jump_of_the_clock_lets_a_token_live_beyond_its_exp() {
         .collect();
     let expected = |offset: i64| -> Answer {
         match offset {
-            ..-60 | 600.. => refused(),
-            -60..0 => undecided("not_yet_valid_soon"),
+            ..-180 | 600.. => refused(),
+            -180..0 => undecided("not_yet_valid_soon"),
             0..600 => accepted("oidc:alice"),
         }
     };

@@ -226,11 +226,11 @@ async fn edges(skew: u64) {
         row("exp, within this second", fraction("exp", 0.9 - skewed), "expired"),
         row("nbf, a second ahead", token("nbf", ahead(skew + 1)), "not_yet_valid_soon"),
         row("nbf, a fraction ahead", fraction("nbf", skewed + 0.1), "not_yet_valid_soon"),
-        row("nbf, a minute ahead", token("nbf", ahead(skew + 60)), "not_yet_valid_soon"),
-        row("nbf, more than a minute ahead", token("nbf", ahead(skew + 61)), "not_yet_valid"),
+        row("nbf, three minutes ahead", token("nbf", ahead(skew + 180)), "not_yet_valid_soon"),
+        row("nbf, more than three minutes ahead", token("nbf", ahead(skew + 181)), "not_yet_valid"),
         row("iat, a second ahead", token("iat", ahead(skew + 1)), "not_yet_valid_soon"),
-        row("iat, a minute ahead", token("iat", ahead(skew + 60)), "not_yet_valid_soon"),
-        row("iat, more than a minute ahead", token("iat", ahead(skew + 61)), "issued_in_future"),
+        row("iat, three minutes ahead", token("iat", ahead(skew + 180)), "not_yet_valid_soon"),
+        row("iat, more than three minutes ahead", token("iat", ahead(skew + 181)), "issued_in_future"),
     ];
     gauntlet.accepts(good.map(|(name, token)| (name.to_owned(), token)), "oidc:alice").await;
     gauntlet.refuses(rows).await;

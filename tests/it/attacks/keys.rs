@@ -8,11 +8,14 @@ use crate::support::{issuer, jwt};
 
 #[tokio::test]
 async fn b6_without_a_kid_the_only_fitting_key_is_used_and_never_several() {
-    let mut gauntlet = Gauntlet::start().await;
+    let gauntlet = Gauntlet::start().await;
     let anonymous = gauntlet.token().without_header("kid");
     gauntlet.accepts([("one key for ES256".to_owned(), anonymous.mint())], gauntlet.name).await;
-    let none = row("no signature", anonymous.clone().signature(b"").mint(), "bad_signature");
-    gauntlet.refuses([none]).await;
+    // The issuer may have a newer key by now, so it is asked once; it has not.
+    let forged = anonymous.clone().signature(b"").mint();
+    assert_eq!(gauntlet.answer(&forged).await, undecided("unknown_key"), "a refusal with its reason");
+    let again = anonymous.claim("again", true).signature(b"").mint();
+    assert_eq!(gauntlet.answer(&again).await, undecided("keys_unknown"), "nobody is asked twice");
 
     let issuer = issuer_of(&[Algorithm::Es256, Algorithm::Es256]).await;
     let mut gauntlet = Gauntlet::before(issuer, |_| {}).await;
