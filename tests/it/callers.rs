@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{API_AUDIENCE, Caller, Frame, Raw, Rig, accepted, client_tls, review_body, validity, within};
+use crate::support::{
+    API_AUDIENCE, Caller, Frame, Raw, Rig, accepted, client_tls, post, review_body, validity, within,
+};
 
 const FIRST: &str = "first-0123456789abcdef";
 const SECOND: &str = "second-0123456789abcdef";
@@ -72,7 +74,11 @@ fn bad_certificates(rig: &Rig) -> Vec<(&'static str, Identity)> {
     vec![
         (
             "of another authority with the same name",
+<<<<<<< HEAD
             other.client_certificate("kube-apiserver", &[], validity(&rig.clock)).unwrap(),
+=======
+            other.client_certificate("kube-apiserver", &[], validity()).unwrap(),
+>>>>>>> 29dc8a6 (tests: stopping with requests in flight, idle connections and somebody in a hurry)
         ),
         ("expired", rig.authority.client_certificate("kube-apiserver", &[], past).unwrap()),
         ("not yet valid", rig.authority.client_certificate("kube-apiserver", &[], future).unwrap()),
@@ -350,13 +356,6 @@ async fn j7_a_certificate_that_expires_is_refused_on_its_open_connection() {
     assert_eq!(caller.try_post(&rig, &[]).await, Some(200));
     rig.clock.advance(Duration::from_secs(4 * 24 * 60 * 60));
     assert_eq!(caller.try_post(&rig, &[]).await, Some(401));
-}
-
-/// A review as HTTP/1.1.
-fn post(review: &Value) -> String {
-    let body = review.to_string();
-    let length = body.len();
-    format!("POST /authenticate HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 /// What strangers and old clients may ask of TLS, and what they get. The same before and after any reload.

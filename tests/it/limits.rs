@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{API_AUDIENCE, Frame, H2, Raw, Rig, accepted, client_tls, fields_of, review_body, within};
+use crate::support::{Caller, Frame, H2, Raw, Rig, accepted, client_tls, fields_of, post, within};
 
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ impl Rig {
         let identity = self.identity("kube-apiserver");
         let authority = self.authority.certificate_pem();
         for alpn in ["h2", "http/1.1"] {
-            let caller = crate::support::Caller::new(self.service.review_address, &authority, Some(&identity), &[alpn]);
+            let caller = Caller::new(self.service.review_address, &authority, Some(&identity), &[alpn]);
             assert_eq!(within(caller.review(&self.token().mint())).await, accepted("oidc:alice"), "over {alpn}");
         }
     }
@@ -45,6 +45,7 @@ impl Rig {
     async fn silent(&self) -> TcpStream {
         TcpStream::connect(self.service.review_address).await.unwrap()
     }
+<<<<<<< HEAD
 
     fn review(&self) -> Value {
         review_body("v1", self.token().mint().expose_secret(), &[API_AUDIENCE])
@@ -59,6 +60,8 @@ impl Rig {
         })
         .await;
     }
+=======
+>>>>>>> 29dc8a6 (tests: stopping with requests in flight, idle connections and somebody in a hurry)
 }
 
 /// Waits for the end of a TCP connection.
@@ -66,13 +69,6 @@ async fn end(mut socket: TcpStream) {
     let mut answer = Vec::new();
     // An end by reset is an end.
     let _ = within(socket.read_to_end(&mut answer)).await;
-}
-
-/// A review as HTTP/1.1.
-fn post(review: &Value) -> String {
-    let body = review.to_string();
-    let length = body.len();
-    format!("POST /authenticate HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 #[tokio::test]
@@ -224,7 +220,7 @@ async fn overload_is_answered_with_a_503_that_nobody_repeats() {
     for alpn in ["h2", "http/1.1"] {
         let identity = rig.identity("kube-apiserver");
         let authority = rig.authority.certificate_pem();
-        let caller = crate::support::Caller::new(rig.service.review_address, &authority, Some(&identity), &[alpn]);
+        let caller = Caller::new(rig.service.review_address, &authority, Some(&identity), &[alpn]);
         let response = caller.post("/authenticate", &rig.review()).await;
         assert_eq!(response.status(), 503);
         assert!(!response.headers().contains_key("retry-after"));

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::support::{API_AUDIENCE, Caller, Frame, Raw, Rig, client_tls, review_body};
+use crate::support::{API_AUDIENCE, Caller, Frame, Raw, Rig, client_tls, post, review_body};
 
 const V1: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 const V1BETA1: &str = "/apis/authentication.k8s.io/v1beta1/tokenreviews";
@@ -484,14 +484,6 @@ async fn both_versions_of_http_are_agreed_on_by_alpn() {
     h2.send(&Frame::review_head(1)).await;
     h2.send(&Frame::last_data(1, &review_body("v1", token.expose_secret(), &[API_AUDIENCE]))).await;
     assert_eq!(h2.body(1).await["status"]["authenticated"], json!(true));
-}
-
-/// A review as HTTP/1.1.
-fn post(body: &str) -> String {
-    let length = body.len();
-    format!(
-        "POST /authenticate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
 }
 
 /// What comes back on one connection: the statuses of all responses, after which the server has hung up.

@@ -12,6 +12,6 @@ pub(crate) use answer::{Answer, accepted, refused, tally, undecided};
 pub(crate) use caller::{Caller, client_tls, review_body};
 pub(crate) use h2::{Frame, H2, fields_of};
 pub(crate) use log::Log;
-pub(crate) use raw::{Raw, within};
+pub(crate) use raw::{Raw, post, within};
 pub(crate) use rig::{API_AUDIENCE, Rig, Settings, issuer, jwt, replace, serve, validity};
 pub(crate) use watch::within_reason;

@@ -1,5 +1,6 @@
 //! A client that writes bytes: for what no well-behaved client would send.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Rig, client_tls, validity};
+use super::{API_AUDIENCE, Rig, client_tls, review_body, validity};
 
 /// Far longer than anything here takes: what is not there by then does not come.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Waits for something that must happen.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it did not happen")
+}
+
+/// A review as HTTP/1.1.
+pub(crate) fn post(review: impl Display) -> String {
+    let body = review.to_string();
+    let head = "POST /authenticate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
+    format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// An open TLS connection to the review listener.
@@ -42,6 +50,21 @@ impl Rig {
     /// A certificate that the rig's authority has signed for a client.
     pub(crate) fn identity(&self, name: &str) -> Identity {
         self.authority.client_certificate(name, &[], validity(&self.clock)).unwrap()
+    }
+
+    /// A good review, as a client sends it.
+    pub(crate) fn review(&self) -> Value {
+        review_body("v1", self.token().mint().expose_secret(), &[API_AUDIENCE])
+    }
+
+    /// Waits for a gauge or counter to have a value.
+    pub(crate) async fn until(&self, series: &str, value: f64) {
+        within(async {
+            while self.metric(series).await != value {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// A connection of a caller that is let in.
