@@ -51,7 +51,8 @@ impl KeySources {
         let mut running = lock(&self.0);
         running.retain(|source| source.strong_count() > 0);
         let mut sources = running.iter().filter_map(Weak::upgrade);
-        let before = sources.clone().find(|source| source.settings.are_for_the_same_place_as(&settings));
+        // The newest of them: an older one may be alive for a review that has not ended.
+        let before = sources.clone().rfind(|source| source.settings.are_for_the_same_place_as(&settings));
         if let Some(source) = sources.find(|source| source.settings == settings) {
             return Ok(source);
         }
