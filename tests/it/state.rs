@@ -193,7 +193,7 @@ async fn a_directory_that_cannot_be_made_is_a_clear_error_at_the_start_and_no_ch
     assert!(problem.starts_with("stateDirectory /") && problem.contains(expected), "{problem}");
     assert_eq!(rig.caller.review(&rig.token().mint()).await, accepted("oidc:alice"));
 
-    let directory = rig.file("config.yaml").parent().unwrap().to_owned();
-    let error = serve(&directory, &rig.clock, rig.settings.limits).await.err().expect("it must not start");
+    let error =
+        serve(&rig.file("config.yaml"), &rig.clock, rig.settings.limits).await.err().expect("it must not start");
     assert!(chain(&error).contains(expected), "{}", chain(&error));
 }
