@@ -183,7 +183,9 @@ impl Outbound {
             .connect_timeout(limits.connect)
             .read_timeout(limits.read)
             .timeout(limits.total)
-            .pool_max_idle_per_host(1)
+            // A connection of its own for every fetch. One that the network has silently lost would be taken again and
+            // again: HTTP/2 shares it as long as TCP believes in it, which can be a quarter of an hour.
+            .pool_max_idle_per_host(0)
             .dns_resolver(Resolver)
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
     }

@@ -34,6 +34,11 @@ const DEFAULT_REJECT_TTL: Duration = Duration::from_secs(10);
 /// A refusal may be wrong in a moment, when keys or claims change at the issuer.
 const MAX_REJECT_TTL: Duration = Duration::from_secs(10 * 60);
 
+/// How often files that change while they are read are read again. A link swap changes all files of a volume at once, and
+/// some of the old with some of the new would be a configuration that nobody wrote. What still changes after this is
+/// looked at again by whoever follows the files.
+const READINGS: usize = 4;
+
 /// What came of loading a configuration.
 #[derive(Debug)]
 pub struct Loaded {
@@ -62,6 +67,17 @@ impl Config {
     }
 
     fn load_softened(path: &Path, now: UnixTime, softened: &[&str]) -> Loaded {
+        let mut loaded = Self::load_once(path, now, softened);
+        for _ in 1..READINGS {
+            if loaded.files.iter().all(FileStamp::is_current) {
+                break;
+            }
+            loaded = Self::load_once(path, now, softened);
+        }
+        loaded
+    }
+
+    fn load_once(path: &Path, now: UnixTime, softened: &[&str]) -> Loaded {
         let mut files = Files::beside(path);
         let mut report = Report::new();
         let document = match files.read(path) {

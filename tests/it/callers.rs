@@ -74,11 +74,7 @@ fn bad_certificates(rig: &Rig) -> Vec<(&'static str, Identity)> {
     vec![
         (
             "of another authority with the same name",
-<<<<<<< HEAD
             other.client_certificate("kube-apiserver", &[], validity(&rig.clock)).unwrap(),
-=======
-            other.client_certificate("kube-apiserver", &[], validity()).unwrap(),
->>>>>>> 29dc8a6 (tests: stopping with requests in flight, idle connections and somebody in a hurry)
         ),
         ("expired", rig.authority.client_certificate("kube-apiserver", &[], past).unwrap()),
         ("not yet valid", rig.authority.client_certificate("kube-apiserver", &[], future).unwrap()),

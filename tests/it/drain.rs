@@ -80,7 +80,7 @@ impl Held {
         let request = post(&review);
         h1.send(&request[..request.len() - 1]).await;
         h2.send(&Frame::review_head(1)).await;
-        rig.until("countersign_requests_in_flight", 2.0).await;
+        rig.until_series("countersign_requests_in_flight", 2.0).await;
         Self { h1, h2, review }
     }
 }
@@ -232,7 +232,7 @@ async fn j8_a_handshake_that_lies_idle_holds_a_stop_up_no_longer_than_its_own_ti
     })
     .await;
     let silent = TcpStream::connect(rig.service.review_address).await.unwrap();
-    rig.until("countersign_connections", 1.0).await;
+    rig.until_series("countersign_connections", 1.0).await;
     let (stopping, _issuer) = Stopping::begin(rig);
     assert!(stopping.finished().await);
     drop(silent);

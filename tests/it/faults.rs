@@ -8,7 +8,7 @@ use countersign::wiring::pki::{Authority, Validity};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Rig, accepted, issuer, jwt, undecided, within_reason};
+use crate::support::{Proxy, Rig, accepted, issuer, jwt, undecided, within_reason};
 
 /// Answers that look like a key set and are none that could be used.
 const BAD_KEY_SETS: &[&str] = &[
@@ -156,16 +156,18 @@ async fn e12_keys_may_be_at_another_host_from_the_start() {
 
 #[tokio::test]
 async fn e12_a_host_that_never_gave_keys_does_not_keep_the_right_one_out() {
-    let elsewhere = issuer().await;
-    elsewhere.fail(Endpoint::Keys, Fault::Answer(404, String::new()));
-    let own = issuer().await;
-    own.fail(Endpoint::Discovery, Fault::JwksUri(format!("{}/jwks", elsewhere.url())));
-    let both = [own.ca_pem(), elsewhere.ca_pem()].concat();
-    let rig = Rig::launch(own, |settings| settings.jwt()["issuer"]["certificateAuthority"] = json!(both)).await;
-    rig.until_refreshes(&rig.issuer, "failed", 1).await;
-    rig.issuer.heal(Endpoint::Discovery);
-    within_reason("the service is ready", rig.until_ready()).await;
-    assert_eq!(rig.caller.review(&rig.token().mint()).await, accepted("oidc:alice"));
+    for fault in [Fault::Answer(404, String::new()), Fault::EmptyKeys] {
+        let elsewhere = issuer().await;
+        elsewhere.fail(Endpoint::Keys, fault);
+        let own = issuer().await;
+        own.fail(Endpoint::Discovery, Fault::JwksUri(format!("{}/jwks", elsewhere.url())));
+        let both = [own.ca_pem(), elsewhere.ca_pem()].concat();
+        let rig = Rig::launch(own, |settings| settings.jwt()["issuer"]["certificateAuthority"] = json!(both)).await;
+        rig.until_refreshes(&rig.issuer, "failed", 1).await;
+        rig.issuer.heal(Endpoint::Discovery);
+        within_reason("the service is ready", rig.until_ready()).await;
+        assert_eq!(rig.caller.review(&rig.token().mint()).await, accepted("oidc:alice"));
+    }
 }
 
 #[tokio::test]
@@ -209,6 +211,29 @@ async fn g13_a_provider_that_is_not_who_it_should_be_gives_no_keys() {
         assert!(line.contains("certificate"), "{what}: {line}");
         assert_eq!(rig.issuer.count(Endpoint::Discovery), 0, "{what}");
     }
+}
+
+#[tokio::test]
+async fn g10_connections_that_the_network_forgot_are_not_waited_for_twice() {
+    let issuer = issuer().await;
+    let host = issuer.url().trim_start_matches("https://").to_owned();
+    let proxy = Proxy::to(host.parse().unwrap()).await;
+    let near = format!("https://{}", proxy.address);
+    issuer.fail(Endpoint::Discovery, Fault::JwksUri(format!("{near}/jwks")));
+    let rig = Rig::launch(issuer, |settings| {
+        settings.jwt()["issuer"]["discoveryURL"] = json!(format!("{near}/.well-known/openid-configuration"));
+        settings.of_issuer()["keys"] = json!({"refreshInterval": "1s"});
+    })
+    .await;
+    rig.until_ready().await;
+    proxy.lose_connections();
+    let confirmed = rig.refreshes(&rig.issuer, "unchanged").await;
+    rig.until("the keys are confirmed again", async || {
+        rig.refreshes(&rig.issuer, "unchanged").await > confirmed
+            && rig.check_of(rig.issuer.url()).await.starts_with("[+]")
+    })
+    .await;
+    assert!(rig.refreshes(&rig.issuer, "failed").await <= 1.0);
 }
 
 #[tokio::test]

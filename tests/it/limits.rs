@@ -45,23 +45,6 @@ impl Rig {
     async fn silent(&self) -> TcpStream {
         TcpStream::connect(self.service.review_address).await.unwrap()
     }
-<<<<<<< HEAD
-
-    fn review(&self) -> Value {
-        review_body("v1", self.token().mint().expose_secret(), &[API_AUDIENCE])
-    }
-
-    /// Waits for a gauge or counter to have a value.
-    async fn until_series(&self, series: &str, value: f64) {
-        within(async {
-            while self.metric(series).await != value {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-    }
-=======
->>>>>>> 29dc8a6 (tests: stopping with requests in flight, idle connections and somebody in a hurry)
 }
 
 /// Waits for the end of a TCP connection.

@@ -348,6 +348,60 @@ async fn j6_mounted_volumes_are_followed_through_their_link_swap() {
     }
 }
 
+/// Main file and AuthenticationConfiguration in one volume: whenever it is swapped, what is in force is one of the two
+/// versions, even for a moment.
+#[tokio::test]
+async fn j5_j6_a_volume_that_is_swapped_while_it_is_read_is_not_mixed() {
+    let mut rig = Rig::start().await;
+    let mount = rig.file("volume");
+    for name in ["one", "two"] {
+        let mut authentication = rig.settings.authentication.clone();
+        authentication["jwt"][0]["claimMappings"]["username"]["prefix"] = json!(format!("{name}:"));
+        let mut service = rig.settings.service.clone();
+        service["server"]["apiAudiences"] = json!([name]);
+        for file in ["certificateFile", "privateKeyFile"] {
+            let inside = format!("../../{}", service["server"]["tls"][file].as_str().unwrap());
+            service["server"]["tls"][file] = json!(inside);
+        }
+        service["server"]["callers"]["clientCertificateAuthorityFile"] = json!("../../callers-ca.crt");
+        std::fs::create_dir_all(mount.join(name)).unwrap();
+        std::fs::write(mount.join(name).join("config.yaml"), service.to_string()).unwrap();
+        std::fs::write(mount.join(name).join("authentication.yaml"), authentication.to_string()).unwrap();
+    }
+    let swap = move |name: &str| {
+        std::os::unix::fs::symlink(name, mount.join("..data_tmp")).unwrap();
+        std::fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+    };
+    swap("one");
+    rig = rig.restart_over("volume/..data/config.yaml").await;
+    let token = rig.token().mint();
+    let in_force = async || match rig.caller.review_for(&token, &["one", "two"]).await {
+        Answer::Accepted { username, audiences } => (username, audiences),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(in_force().await, ("one:alice".to_owned(), vec!["one".to_owned()]));
+    for round in 0..200 {
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                swap("two");
+                // The second swap comes at any moment of the reading that the first one causes.
+                (0..round * 400).for_each(|_| std::hint::spin_loop());
+                swap("one");
+            });
+            start.wait();
+            for _ in 0..3 {
+                rig.service.reloader().look();
+            }
+        });
+        let (username, audiences) = in_force().await;
+        assert_eq!(username, format!("{}:alice", audiences.concat()), "round {round}");
+        rig.service.reloader().look();
+        assert_eq!(in_force().await, ("one:alice".to_owned(), vec!["one".to_owned()]), "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn j6_replaced_trust_in_callers_holds_for_open_connections_too() {
     let rig = Rig::start().await;

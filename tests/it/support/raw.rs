@@ -58,7 +58,7 @@ impl Rig {
     }
 
     /// Waits for a gauge or counter to have a value.
-    pub(crate) async fn until(&self, series: &str, value: f64) {
+    pub(crate) async fn until_series(&self, series: &str, value: f64) {
         within(async {
             while self.metric(series).await != value {
                 tokio::task::yield_now().await;

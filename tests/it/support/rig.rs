@@ -67,7 +67,7 @@ impl Rig {
         let mut settings = Settings::usual(&issuer);
         deviate(&mut settings);
         settings.write(directory.path());
-        let service = serve(directory.path(), &clock, settings.limits).await.unwrap();
+        let service = serve(&directory.path().join("config.yaml"), &clock, settings.limits).await.unwrap();
         let caller = api_server(&service, &authority, &clock);
         let trust = countersign::outbound::client_config(Some(&authority.certificate_pem())).unwrap();
         let visitor = reqwest::Client::builder().tls_backend_preconfigured(trust).no_proxy().build().unwrap();
@@ -76,10 +76,15 @@ impl Rig {
 
     /// Stops the service and starts another one over the same files.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_over("config.yaml").await
+    }
+
+    /// Stops the service and starts another one over another configuration file.
+    pub(crate) async fn restart_over(self, file: &str) -> Self {
         let Self { service, caller, issuer, clock, settings, authority, visitor, directory } = self;
         drop(caller);
         service.stop(std::future::ready(())).await;
-        let service = serve(directory.path(), &clock, settings.limits).await.unwrap();
+        let service = serve(&directory.path().join(file), &clock, settings.limits).await.unwrap();
         let caller = api_server(&service, &authority, &clock);
         Self { service, caller, issuer, clock, settings, authority, visitor, directory }
     }
@@ -199,16 +204,11 @@ pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) {
     std::fs::rename(draft, path).unwrap();
 }
 
-/// Starts the service over the files in a directory.
-pub(crate) async fn serve(
-    directory: &Path,
-    clock: &Arc<ManualClock>,
-    limits: Limits,
-) -> Result<Running, app::StartError> {
-    let path = directory.join("config.yaml");
-    let loaded = Config::load(&path, clock.now());
+/// Starts the service over a configuration file.
+pub(crate) async fn serve(path: &Path, clock: &Arc<ManualClock>, limits: Limits) -> Result<Running, app::StartError> {
+    let loaded = Config::load(path, clock.now());
     assert!(loaded.config.is_some(), "{}", loaded.findings);
-    app::start(&path, loaded, Arc::clone(clock) as _, limits).await
+    app::start(path, loaded, Arc::clone(clock) as _, limits).await
 }
 
 /// A caller that is let in.
