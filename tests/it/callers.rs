@@ -475,6 +475,6 @@ async fn j6_a_renewed_certificate_serves_new_connections_and_cuts_no_old_one() {
     let shown = |raw: &Raw| raw.stream.get_ref().1.peer_certificates().unwrap()[0].clone();
     assert_eq!(shown(&new), expected[0]);
     assert_ne!(shown(&old), expected[0]);
-    old.send(post(&review_body("v1", token.expose_secret(), &[API_AUDIENCE]))).await;
+    old.send(post(review_body("v1", token.expose_secret(), &[API_AUDIENCE]))).await;
     assert_eq!(old.reply().await.status, 200);
 }

@@ -100,7 +100,7 @@ async fn h2_a_slow_request_head_is_given_up_however_it_drips() {
 
     // Also on a connection that was good so far, and with a byte every now and then.
     let mut dripping = rig.connect(&["http/1.1"]).await;
-    dripping.send(post(&rig.review())).await;
+    dripping.send(post(rig.review())).await;
     assert_eq!(dripping.reply().await.status, 200);
     let mut pace = tokio::time::interval(SHORT / 8);
     let mut head = "POST /authenticate HTTP/1.1\r\n".bytes().chain("X: x\r\n".bytes().cycle());
@@ -119,7 +119,7 @@ async fn h2_a_slow_body_costs_its_own_request() {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "the body did not come in time", "reason": "BadRequest", "code": 408,
     });
-    let request = post(&rig.review());
+    let request = post(rig.review());
     let mut h1 = rig.connect(&["http/1.1"]).await;
     h1.send(&request[..request.len() - 10]).await;
     let reply = h1.reply().await;
@@ -141,7 +141,7 @@ async fn h2_an_idle_connection_is_closed_later_than_one_that_never_asked() {
     let rig = Rig::limited(Limits { header_time: SHORT / 4, idle_time: 3 * SHORT, ..patient() }).await;
     let mut h1 = rig.connect(&["http/1.1"]).await;
     let mut h2 = rig.connect_h2().await;
-    h1.send(post(&rig.review())).await;
+    h1.send(post(rig.review())).await;
     h2.send(&Frame::review_head(1)).await;
     h2.send(&Frame::last_data(1, &rig.review())).await;
     assert_eq!(h1.reply().await.status, 200);
@@ -184,19 +184,19 @@ async fn h2_beyond_the_connection_limit_new_ones_are_closed_at_once() {
     let second = rig.connect(&["http/1.1"]).await;
     end(rig.silent().await).await;
     rig.until_series("countersign_connections_refused_total", 1.0).await;
-    first.send(post(&rig.review())).await;
+    first.send(post(rig.review())).await;
     assert_eq!(first.reply().await.status, 200, "those that are open go on");
     drop(second);
     rig.until_series("countersign_connections", 1.0).await;
     let mut third = rig.connect(&["http/1.1"]).await;
-    third.send(post(&rig.review())).await;
+    third.send(post(rig.review())).await;
     assert_eq!(third.reply().await.status, 200);
 }
 
 #[tokio::test]
 async fn overload_is_answered_with_a_503_that_nobody_repeats() {
     let rig = Rig::limited(Limits { in_flight: 1, ..patient() }).await;
-    let request = post(&rig.review());
+    let request = post(rig.review());
     let mut held = rig.connect(&["http/1.1"]).await;
     held.send(&request[..request.len() - 1]).await;
     rig.until_series("countersign_requests_in_flight", 1.0).await;

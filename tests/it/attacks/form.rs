@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What is done to one part of a token.
+type Change = Box<dyn Fn(&str) -> String>;
+
 #[tokio::test]
 async fn a13_only_the_compact_form_is_a_token() {
     let mut gauntlet = Gauntlet::start().await;
@@ -97,7 +100,7 @@ async fn b13_no_second_spelling_of_a_token_is_a_token() {
         ]
     };
     let insert = |text: &'static str| move |part: &str| format!("{}{text}{}", &part[..4], &part[4..]);
-    let changes: Vec<(&str, Box<dyn Fn(&str) -> String>)> = vec![
+    let changes: Vec<(&str, Change)> = vec![
         ("padding", Box::new(|part| format!("{part}="))),
         ("two paddings", Box::new(|part| format!("{part}=="))),
         ("the other alphabet", Box::new(|part| part.replace('-', "+").replace('_', "/"))),
