@@ -337,12 +337,12 @@ async fn j6_mounted_volumes_are_followed_through_their_link_swap() {
     });
     assert_eq!(outcome, Outcome::Changed);
     let identity = rig.authority.client_certificate("kube-apiserver", &[], validity(&rig.clock)).unwrap();
-    for number in 0..3 {
+    for (number, authority) in authorities.iter().enumerate() {
         if number > 0 {
             publish(&format!("..2026_{number}"), &issue(number));
             assert_eq!(rig.look(), Outcome::Changed);
         }
-        let pem = authorities[number].certificate_pem();
+        let pem = authority.certificate_pem();
         let caller = Caller::new(rig.service.review_address, &pem, Some(&identity), &["h2"]);
         assert_eq!(caller.review(&rig.token().mint()).await, accepted("oidc:alice"), "{number}");
     }

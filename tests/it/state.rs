@@ -76,9 +76,12 @@ async fn g3_g11_the_age_of_kept_keys_counts_from_their_last_confirmation() {
     assert!(log.has(&["WARN", "state directory", "older than maxStaleness"]), "{}", log.text());
 }
 
+/// What is done to the text of a kept file.
+type Damage = fn(&str) -> String;
+
 #[tokio::test]
 async fn g11_a_file_that_is_not_whole_is_left_out_and_said_so() {
-    let damages: [(&str, fn(&str) -> String); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("half of it", |text| text[..text.len() / 2].to_owned()),
         ("empty", |_| String::new()),
         ("another time", |text| text.replace("\"confirmedAt\": 1", "\"confirmedAt\": 2")),
