@@ -12,6 +12,7 @@ mod delegates;
 mod deploy;
 mod login;
 mod outage;
+mod plugin;
 mod providers;
 mod reload;
 mod rotation;

@@ -35,6 +35,14 @@ impl Kubectl {
         run(command).await
     }
 
+    /// Runs kubectl as a user whose token comes from an exec credential plugin.
+    pub(crate) async fn run_with_plugin(&self, plugin: &Value, arguments: &[&str]) -> Result<String, String> {
+        let text = std::fs::read_to_string(&self.user).unwrap();
+        let file = self.user.with_file_name("plugin.kubeconfig");
+        std::fs::write(&file, text.replace("user: {}}", &format!("user: {{exec: {plugin}}}}}"))).unwrap();
+        run(self.command(&file, arguments)).await
+    }
+
     /// Who the API server says the bearer of a token is: the `userInfo` of `kubectl auth whoami`.
     pub(crate) async fn whoami(&self, token: &str) -> Result<Value, String> {
         let output = self.run(token, &["auth", "whoami", "--output=json"]).await?;
