@@ -19,7 +19,7 @@ pub enum OpenError {
     #[error("the address to open is not an https address")]
     Address,
     /// None of the programs is there.
-    #[error("no browser could be started ({tried}); open the address by hand, or log in with --grant device-code")]
+    #[error("no browser could be started ({tried}); open the address by hand, or log in with --grant-type device-code")]
     Missing {
         /// The programs that were tried.
         tried: String,

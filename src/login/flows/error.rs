@@ -61,7 +61,7 @@ pub enum FlowError {
         why: String,
     },
     /// The provider lacks an endpoint that the grant needs.
-    #[error("{issuer} announces no {endpoint}, which this grant needs; choose another with --grant")]
+    #[error("{issuer} announces no {endpoint}, which this grant needs; choose another with --grant-type")]
     NoEndpoint {
         /// The provider.
         issuer: String,
@@ -267,7 +267,7 @@ fn refusal_remedy(code: &str) -> &'static str {
         }
         "temporarily_unavailable" | "server_error" => "the provider is in trouble: try again later",
         "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" => {
-            "have this grant allowed for the client at the provider, or choose another with --grant"
+            "have this grant allowed for the client at the provider, or choose another with --grant-type"
         }
         _ => "ask your administrator what the provider means",
     }
