@@ -39,7 +39,7 @@ fn every_supported_type_is_read() {
 }
 
 #[test]
-fn a4_rsa_moduli_have_2048_to_4096_bits() {
+fn a4_b9_h13_rsa_moduli_have_2048_to_4096_bits() {
     let e = [1, 0, 1];
     for (bits, expected) in [
         (512, Some(SkipReason::RsaTooShort)),
@@ -60,7 +60,7 @@ fn a4_rsa_moduli_have_2048_to_4096_bits() {
 }
 
 #[test]
-fn a4_rsa_exponents_are_odd_and_from_3_to_32_bits() {
+fn a4_b9_rsa_exponents_are_odd_and_from_3_to_32_bits() {
     let n = rsa_number(2048);
     for (e, expected) in [
         (&[3][..], None),

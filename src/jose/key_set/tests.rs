@@ -150,7 +150,7 @@ fn b9_a_token_by_a_key_that_is_unfit_is_refused_for_good() {
 }
 
 #[test]
-fn b1_symmetric_keys_are_dropped_and_reported() {
+fn a5_b1_symmetric_keys_are_dropped_and_reported() {
     let secret = json!({"kty": "oct", "kid": "s", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", "alg": "HS256"});
     let set = set(&[secret, RSA.jwk_with(json!({"kid": "a"}))]);
     assert_eq!(set.alarms(), [Alarm { kid: Some("s".to_owned()), kind: AlarmKind::SymmetricKey }]);

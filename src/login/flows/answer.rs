@@ -27,7 +27,8 @@ const CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// The longest life of an access token that is believed, if the token does not say itself.
 const MAX_EXPIRES_IN: u64 = 366 * 24 * 60 * 60;
 const ID_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:id_token";
-const GRANT_REMEDY: &str = "ask for the scope `openid`, or choose another grant or token with --grant-type or --oidc-use-access-token";
+const GRANT_REMEDY: &str =
+    "ask for the scope `openid`, or choose another grant or token with --grant-type or --oidc-use-access-token";
 
 /// How tokens came about, as far as the checks depend on it.
 #[derive(Clone, Copy)]
