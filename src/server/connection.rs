@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
@@ -27,6 +29,9 @@ use crate::limits::Limits;
 
 /// How often the pace of a connection is looked at, as a part of the shortest time limit.
 const LOOKS_PER_LIMIT: u32 = 4;
+
+/// How long a quiet HTTP/1.1 connection stays open when draining begins: longer than a request is on its way.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 pub(super) struct Connection {
     pub(super) gateway: Arc<Gateway>,
@@ -68,21 +73,29 @@ impl Connection {
         let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity)));
         let (gateway, for_requests) = (Arc::clone(&self.gateway), Arc::clone(&activity));
         let caller = Arc::clone(&peer);
+        let stopping = self.stage.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let (gateway, peer) = (Arc::clone(&gateway), Arc::clone(&peer));
+            let (gateway, peer, stopping) = (Arc::clone(&gateway), Arc::clone(&peer), stopping.clone());
             let busy = Activity::begin_request(&for_requests);
             async move {
-                let response: Response<Body> = gateway.handle(request, &peer).await;
+                let mut response: Response<Body> = gateway.handle(request, &peer).await;
+                // HTTP/2 says goodbye in a frame of its own.
+                if !is_h2 && *stopping.borrow() >= Stage::LameDuck {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 drop(busy);
                 Ok::<_, Infallible>(response)
             }
         });
         let Self { limits, events, watcher, mut stage, .. } = self;
+        let draining = stage.clone();
         let served = async {
             if is_h2 {
                 let _ = watcher.watch(h2(&limits).serve_connection(io, service)).await;
             } else {
-                let _ = watcher.watch(h1(&limits).serve_connection(io, service)).await;
+                until_last_word(h1(&limits).serve_connection(io, service), draining).await;
+                // Whoever stops waits for this.
+                drop(watcher);
             }
         };
         tokio::select! {
@@ -93,6 +106,25 @@ impl Connection {
         }
         events.record(Event::Connection(ConnectionEvent::Closed));
     }
+}
+
+/// Serves HTTP/1.1 until its end. It has no way to say "no more requests" but with an answer, so a connection that is quiet
+/// when draining begins is left open for a moment: a request that is on its way already gets its answer.
+async fn until_last_word<S>(connection: http1::Connection<TokioIo<Stream>, S>, mut stage: watch::Receiver<Stage>)
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+{
+    let mut connection = pin!(connection);
+    let quiet = async {
+        // An error means that nobody is left to say so.
+        let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
+        tokio::time::sleep(LAST_WORD).await;
+    };
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = quiet => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 fn h1(limits: &Limits) -> http1::Builder {
