@@ -263,10 +263,8 @@ async fn g1_a_review_does_not_wait_long_for_a_fetch_that_hangs() {
     rig.issuer.rotate(Algorithm::Es256).unwrap();
     rig.issuer.fail(Endpoint::Keys, Fault::Hang);
     let token = rig.token().mint();
-    let asked = std::time::Instant::now();
     assert_eq!(rig.caller.review(&token).await, undecided("keys_unknown"));
-    // Two seconds by design; API servers give up after ten at the earliest.
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    assert_eq!(rig.refreshes(&rig.issuer, "failed").await, 0.0, "the answer came before the fetch was given up");
     rig.issuer.heal(Endpoint::Keys);
     rig.until("the key is known", async || rig.caller.review(&token).await == accepted("oidc:alice")).await;
 }
