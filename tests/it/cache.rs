@@ -131,7 +131,7 @@ async fn f12_identical_reviews_at_once_cost_one_verification() {
     let rig = Rig::launch(issuer, |_| {}).await;
     let token = rig.token().mint();
     let release = async {
-        rig.until_in_flight(64).await;
+        rig.until_in_flight(16).await;
         rig.issuer.heal(Endpoint::Keys);
     };
     let (answers, ()) = tokio::join!(join_all((0..64).map(|_| rig.caller.review(&token))), release);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
-use countersign::dev::issuer::{Algorithm, Endpoint, Fault, Issuer, IssuerOptions};
+use countersign::dev::issuer::{Algorithm, Endpoint, Fault, Issuer, IssuerOptions, SigningKey};
 use countersign::wiring::pki::{Authority, Validity};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -64,8 +64,11 @@ fn faults(endpoint: Endpoint) -> Vec<Fault> {
         | Fault::Stall
         | Fault::Truncated => true,
     };
-    let statuses =
-        [201, 204, 206, 301, 304, 400, 401, 404, 429, 503].map(|status| Fault::Answer(status, String::new()));
+    // With a good document, which says nothing under another status than 200.
+    let planted = SigningKey::generate(Algorithm::Es256, "planted").unwrap().jwk();
+    let document = if endpoint == Endpoint::Keys { json!({"keys": [planted]}).to_string() } else { String::new() };
+    let statuses = [201, 203, 206, 301, 304, 400, 401, 404, 429, 500, 503];
+    let statuses = statuses.map(|status| Fault::Answer(status, document.clone()));
     let bodies: &[&str] = if endpoint == Endpoint::Keys { BAD_KEY_SETS } else { &["", "null", "[]", "{}"] };
     let bodies = bodies.iter().map(|body| Fault::Answer(200, (*body).to_owned()));
     every.into_iter().filter(is_harmful).chain(statuses).chain(bodies).collect()
@@ -81,9 +84,27 @@ async fn g4_g5_g8_no_fault_of_the_key_set_costs_the_good_keys() {
     join_all(faults(Endpoint::Keys).into_iter().map(|fault| survive(Endpoint::Keys, fault))).await;
 }
 
+/// What an operator reads about a fault: that it ended by the limit which is meant for it.
+fn what_is_said_of(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Answer(200, _) | Fault::EmptyKeys => "refreshing its keys fails",
+        Fault::Answer(..) => "answered",
+        Fault::Cut => "no answer from",
+        Fault::Delay(_) | Fault::Drip(_) | Fault::Hang | Fault::Stall => "timed out",
+        Fault::Endless => "is longer than",
+        Fault::Gzip => "answered compressed, though asked not to",
+        Fault::Html | Fault::Truncated => "JSON",
+        Fault::JwksUri(_) => "no `jwks_uri` that is an https address",
+        Fault::KeyFlood(_) => "at most 100 are read",
+        Fault::Redirect(_) => "answered 302 Found",
+        Fault::WrongIssuer(_) => "is for issuer",
+    }
+}
+
 /// A fault comes, is noticed, harms nobody, goes, and leaves nothing behind.
 async fn survive(endpoint: Endpoint, fault: Fault) {
     let what = format!("{fault:?} of {endpoint:?}");
+    let problem = what_is_said_of(&fault);
     let rig = Rig::start_with(|settings| settings.of_issuer()["keys"] = json!({"refreshInterval": "1s"})).await;
     let cached = rig.token().mint();
     assert_eq!(rig.caller.review(&cached).await, accepted("oidc:alice"), "{what}");
@@ -97,6 +118,7 @@ async fn survive(endpoint: Endpoint, fault: Fault) {
     assert_eq!(rig.admin("/readyz").await, (200, "ok".to_owned()), "{what}");
     let line = rig.check_of(rig.issuer.url()).await;
     assert!(line.starts_with("[-]issuer/") && line.contains("failed: refreshing its keys fails"), "{what}: {line}");
+    assert!(line.contains(problem), "{what}: {line}");
 
     rig.issuer.heal(endpoint);
     rig.until(&what, async || rig.check_of(rig.issuer.url()).await.starts_with("[+]")).await;
@@ -263,10 +285,8 @@ async fn g1_a_review_does_not_wait_long_for_a_fetch_that_hangs() {
     rig.issuer.rotate(Algorithm::Es256).unwrap();
     rig.issuer.fail(Endpoint::Keys, Fault::Hang);
     let token = rig.token().mint();
-    let asked = std::time::Instant::now();
     assert_eq!(rig.caller.review(&token).await, undecided("keys_unknown"));
-    // Two seconds by design; API servers give up after ten at the earliest.
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    assert_eq!(rig.refreshes(&rig.issuer, "failed").await, 0.0, "the answer came before the fetch was given up");
     rig.issuer.heal(Endpoint::Keys);
     rig.until("the key is known", async || rig.caller.review(&token).await == accepted("oidc:alice")).await;
 }

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use countersign::dev::issuer::Issuer;
+use tokio::time::MissedTickBehavior;
 
 use super::Rig;
 
 /// What has not happened by then never will; the longest that anything here takes by design is ten seconds.
 const NEVER: Duration = Duration::from_secs(45);
+
+/// Tests share two cores or so; a question is a request with all metrics for an answer.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
 /// Waits for something that must happen.
 pub(crate) async fn within_reason<T>(what: &str, event: impl Future<Output = T>) -> T {
@@ -15,11 +19,13 @@ pub(crate) async fn within_reason<T>(what: &str, event: impl Future<Output = T>)
 }
 
 impl Rig {
-    /// Asks until it is so.
+    /// Asks until it is so, and leaves time for it to become so.
     pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        let mut turns = tokio::time::interval(BETWEEN_QUESTIONS);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         within_reason(what, async {
             while !is_so().await {
-                tokio::task::yield_now().await;
+                turns.tick().await;
             }
         })
         .await;
