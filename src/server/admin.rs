@@ -16,11 +16,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::Stage;
+use super::places::Places;
 
-/// Scrapers and probes need a few; the rest is a guard against a port that is open too wide.
+/// Scrapers and probes need a few. Beyond it the oldest connection is given up, so that nobody on a port that is open too
+/// wide can keep the probes out, and so have the process restarted.
 const CONNECTIONS: usize = 64;
 
 /// For a request's head, and for an idle connection.
@@ -53,7 +55,7 @@ pub struct Check {
 
 /// Serves until the stage is [`Stage::Ended`]: while reviews are drained, metrics and readiness still answer.
 pub async fn serve(listener: TcpListener, status: Arc<dyn Status>, mut stage: watch::Receiver<Stage>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Places::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             _ = stage.wait_for(|stage| *stage >= Stage::Ended) => return,
@@ -63,8 +65,7 @@ pub async fn serve(listener: TcpListener, status: Arc<dyn Status>, mut stage: wa
             tokio::time::sleep(super::ACCEPT_BACKOFF).await;
             continue;
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let (status, mut stage) = (Arc::clone(&status), stage.clone());
+        let (places, status, mut stage) = (Arc::clone(&places), Arc::clone(&status), stage.clone());
         tokio::spawn(async move {
             let service = service_fn(|request: Request<hyper::body::Incoming>| {
                 let response = answer(&request, &*status);
@@ -73,10 +74,9 @@ pub async fn serve(listener: TcpListener, status: Arc<dyn Status>, mut stage: wa
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(IDLE).max_headers(64);
             tokio::select! {
-                _ = builder.serve_connection(TokioIo::new(socket), service) => {}
+                _ = places.run(builder.serve_connection(TokioIo::new(socket), service)) => {}
                 _ = stage.wait_for(|stage| *stage >= Stage::Ended) => {}
             }
-            drop(place);
         });
     }
 }

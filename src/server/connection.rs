@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use super::Stage;
-use super::handshakes::Handshakes;
+use super::places::Places;
 use super::stream::Stream;
 use crate::callers::Peer;
 use crate::events::{ConnectionEvent, Event, Events, Handshake};
@@ -37,7 +37,7 @@ pub(super) struct Connection {
     pub(super) gateway: Arc<Gateway>,
     pub(super) limits: Limits,
     pub(super) events: Arc<dyn Events>,
-    pub(super) handshakes: Arc<Handshakes>,
+    pub(super) handshakes: Arc<Places>,
     pub(super) watcher: Watcher,
     pub(super) stage: watch::Receiver<Stage>,
 }

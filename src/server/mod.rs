@@ -5,7 +5,7 @@
 
 pub mod admin;
 pub mod connection;
-mod handshakes;
+mod places;
 mod stream;
 pub mod tls;
 
@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::events::{ConnectionEvent, Event, Events};
 use crate::http::Gateway;
 use crate::limits::Limits;
-use handshakes::Handshakes;
+use places::Places;
 
 /// After `accept` failed for want of file descriptors or memory: long enough not to spin, short enough not to be noticed.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -48,7 +48,7 @@ pub async fn serve(
     mut stage: watch::Receiver<Stage>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
-    let handshakes = Arc::new(Handshakes::new(limits.handshakes));
+    let handshakes = Arc::new(Places::new(limits.handshakes));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {

@@ -179,6 +179,10 @@ async fn j8_readiness_turns_while_everything_is_still_served() {
     let rig = Rig::start_with(with_drain("1s", "1m")).await;
     let caller = rig.caller.clone();
     let review = rig.review();
+    let mut h1 = rig.connect(&["http/1.1"]).await;
+    h1.send(post(&review)).await;
+    let reply = h1.reply().await;
+    assert_eq!((reply.status, reply.header("connection")), (200, None));
     let (stopping, _issuer) = Stopping::begin(rig);
     within(async {
         while stopping.admin("/readyz").await != Some(503) {
@@ -189,6 +193,11 @@ async fn j8_readiness_turns_while_everything_is_still_served() {
     // The lame duck: a new connection, a whole review.
     let response = within(caller.post("/authenticate", &review)).await;
     assert_eq!(response.status(), 200);
+    // Without GOAWAY in HTTP/1.1, a client can only be told with an answer to look for another replica.
+    h1.send(post(&review)).await;
+    let reply = h1.reply().await;
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    h1.end().await;
     drop(response);
     drop(caller);
     stopping.refuses_connections().await;

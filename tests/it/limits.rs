@@ -194,6 +194,22 @@ async fn h2_beyond_the_connection_limit_new_ones_are_closed_at_once() {
 }
 
 #[tokio::test]
+async fn h2_strangers_on_the_admin_port_hold_up_no_probe() {
+    let rig = Rig::limited(patient()).await;
+    let mut strangers = Vec::new();
+    for _ in 0..200 {
+        strangers.push(TcpStream::connect(rig.service.admin_address).await.unwrap());
+    }
+    for path in ["/livez", "/readyz", "/metrics"] {
+        let mut probe = TcpStream::connect(rig.service.admin_address).await.unwrap();
+        probe.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        within(probe.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn overload_is_answered_with_a_503_that_nobody_repeats() {
     let rig = Rig::limited(Limits { in_flight: 1, ..patient() }).await;
     let request = post(rig.review());
