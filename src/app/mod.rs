@@ -232,21 +232,8 @@ pub fn build_issuer(
     config: &Config,
     context: &oidc::Context,
 ) -> Result<Arc<Issuer>, oidc::BuildError> {
-    let algorithms = issuer.signing_algorithms.as_ref().map_or_else(AlgorithmSet::default, |names| {
-        AlgorithmSet::from_names(names).expect("the configuration has checked the names")
-    });
     let settings = oidc::Settings {
-        policy: oidc::Policy {
-            issuer: issuer.url.clone(),
-            audiences: issuer.audiences.clone(),
-            algorithms,
-            clock_skew: issuer.clock_skew,
-            profile: match issuer.token_profile {
-                config::TokenProfile::AccessToken => oidc::TokenProfile::AccessToken,
-                config::TokenProfile::Any => oidc::TokenProfile::Any,
-                config::TokenProfile::IdToken => oidc::TokenProfile::IdToken,
-            },
-        },
+        policy: policy(issuer),
         keys: oidc::KeySettings {
             issuer: issuer.url.clone(),
             discovery_url: issuer.discovery_url.clone(),
@@ -261,7 +248,28 @@ pub fn build_issuer(
     Ok(Arc::new(Issuer::new(name, verifier, mapping(issuer), Arc::clone(&context.clock))))
 }
 
-fn mapping(issuer: &config::Issuer) -> Mapping {
+/// What a configured issuer's tokens must be.
+#[must_use]
+pub fn policy(issuer: &config::Issuer) -> oidc::Policy {
+    let algorithms = issuer.signing_algorithms.as_ref().map_or_else(AlgorithmSet::default, |names| {
+        AlgorithmSet::from_names(names).expect("the configuration has checked the names")
+    });
+    oidc::Policy {
+        issuer: issuer.url.clone(),
+        audiences: issuer.audiences.clone(),
+        algorithms,
+        clock_skew: issuer.clock_skew,
+        profile: match issuer.token_profile {
+            config::TokenProfile::AccessToken => oidc::TokenProfile::AccessToken,
+            config::TokenProfile::Any => oidc::TokenProfile::Any,
+            config::TokenProfile::IdToken => oidc::TokenProfile::IdToken,
+        },
+    }
+}
+
+/// How a configured issuer's claims become a user.
+#[must_use]
+pub fn mapping(issuer: &config::Issuer) -> Mapping {
     let claim = |mapping: &config::ClaimMapping| Claim { name: mapping.claim.clone(), prefix: mapping.prefix.clone() };
     let rule = |rule: &config::ClaimRule| Rule { claim: rule.claim.clone(), value: rule.required_value.clone() };
     Mapping {
