@@ -293,7 +293,8 @@ fn is_same_judgement(before: &Config, after: &Config) -> bool {
         && before.server.api_audiences == after.server.api_audiences
 }
 
-fn caller_settings(callers: &config::Callers) -> callers::Settings<'_> {
+/// How callers are known, as the configuration says.
+pub(crate) fn caller_settings(callers: &config::Callers) -> callers::Settings<'_> {
     callers::Settings {
         authority: callers.client_ca.as_deref(),
         allowed_names: &callers.allowed_names,

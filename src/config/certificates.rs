@@ -149,7 +149,8 @@ fn check_authority_validity(certificate: &X509Certificate<'_>, path: &FieldPath,
     }
 }
 
-enum Age {
+/// Where a moment is in a certificate's life.
+pub(crate) enum Age {
     NotYetValid,
     Good,
     ExpiresSoon,
@@ -157,7 +158,8 @@ enum Age {
 }
 
 impl Age {
-    fn of(certificate: &X509Certificate<'_>, now: UnixTime) -> Self {
+    /// The age at a moment.
+    pub(crate) fn of(certificate: &X509Certificate<'_>, now: UnixTime) -> Self {
         let seconds = |time: i64| UnixTime::from_seconds(u64::try_from(time).unwrap_or(0));
         let from = seconds(certificate.validity().not_before.timestamp());
         let until = seconds(certificate.validity().not_after.timestamp());

@@ -9,7 +9,7 @@
 //! puts our settings to it, `overlaps` holds the rules across issuers. Operators read `docs/configuration.md`.
 
 mod authentication;
-mod certificates;
+pub(crate) mod certificates;
 pub mod duration;
 mod file;
 mod files;

@@ -7,3 +7,5 @@ pub mod file;
 pub mod kubeconfig;
 pub mod pki;
 pub mod reviewer;
+pub mod service;
+pub mod soundness;

@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod reload;
+mod render;
 mod reviews;
 mod routes;
 mod state;

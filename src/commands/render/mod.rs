@@ -1,6 +1,9 @@
 //! `countersign render`: prints wiring, one subcommand for each place that it goes to.
 
 mod exec;
+mod kubeconfig;
+mod pki;
+mod webhook;
 
 use super::Outcome;
 
@@ -13,11 +16,15 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Platform {
+    Kubeconfig(Box<kubeconfig::Arguments>),
+    Pki(Box<pki::Arguments>),
     Exec(Box<exec::Arguments>),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     match &arguments.platform {
+        Platform::Kubeconfig(arguments) => kubeconfig::run(arguments),
+        Platform::Pki(arguments) => pki::run(arguments),
         Platform::Exec(arguments) => exec::run(arguments),
     }
 }

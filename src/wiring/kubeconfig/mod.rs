@@ -147,7 +147,10 @@ impl Connection {
             contexts: [NamedContext { name, context: ContextOut { cluster: name, user: name } }],
             current_context: name,
         };
-        Zeroizing::new(serde_saphyr::to_string(&file).expect("strings, flags and lists have a YAML form"))
+        // One line for each value, however long: people compare and paste them.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        let yaml = serde_saphyr::to_string_with_options(&file, options);
+        Zeroizing::new(yaml.expect("strings, flags and lists have a YAML form"))
     }
 }
 

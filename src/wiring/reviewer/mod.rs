@@ -16,7 +16,7 @@ use url::Url;
 
 pub use self::answer::{Accepted, Answer, Judgement, Undecided};
 pub use self::request::{Review, ReviewVersion};
-pub use self::tls::client_config;
+pub use self::tls::{client_config, roots};
 use super::kubeconfig::Connection;
 use crate::outbound::is_loopback;
 

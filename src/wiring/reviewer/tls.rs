@@ -62,7 +62,11 @@ pub(super) fn under_another_name(
     Ok(builder.no_proxy().dns_resolver(Arc::new(Always { host })))
 }
 
-fn roots(connection: &Connection) -> Result<RootCertStore, ReviewerError> {
+/// The authorities that a connection trusts: its own, or else the system's.
+///
+/// # Errors
+/// If they cannot be used, or there are none.
+pub fn roots(connection: &Connection) -> Result<RootCertStore, ReviewerError> {
     let mut roots = RootCertStore::empty();
     let Some(pem) = &connection.authority_pem else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -1,19 +1,23 @@
 //! A small certificate authority: makes the serving and client certificates of a trial, of tests, and of whoever has
 //! no authority of their own.
 //!
-//! Keys are ECDSA P-256. A private key leaves only through [`Identity::private_key_pem`], and what writes it to a disk
-//! must do so with [`Access::Private`](super::file::Access::Private).
+//! Keys are ECDSA P-256. A private key leaves only through [`Identity::private_key_pem`] and
+//! [`Authority::private_key_pem`], and what writes it to a disk must do so with
+//! [`Access::Private`](super::file::Access::Private); [`folder`] does.
+
+pub mod folder;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::clock::UnixTime;
@@ -30,11 +34,23 @@ pub enum PkiError {
         #[source]
         cause: rcgen::Error,
     },
+    /// What should be an authority is none that can sign.
+    #[error("this is no certificate authority that can sign: {problem}")]
+    NoAuthority {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A name that certificates cannot carry.
     #[error("{name:?} is neither a DNS name nor an IP address that a certificate can carry")]
     Name {
         /// The name.
         name: String,
+    },
+    /// A certificate that is there cannot be read.
+    #[error("the certificate cannot be read: {problem}")]
+    Unreadable {
+        /// What is wrong with it.
+        problem: String,
     },
 }
 
@@ -46,6 +62,12 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// From one moment to another.
+    #[must_use]
+    pub const fn between(not_before: UnixTime, not_after: UnixTime) -> Self {
+        Self { not_before, not_after }
+    }
+
     /// A number of whole days from a moment on.
     #[must_use]
     pub const fn days(not_before: UnixTime, days: u32) -> Self {
@@ -55,7 +77,9 @@ impl Validity {
 
 /// A certificate authority: signs, and is what others trust.
 pub struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    certificate_pem: String,
 }
 
 impl Authority {
@@ -67,22 +91,54 @@ impl Authority {
         let mut params = params(name, validity);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let issuer = key_pair()
-            .and_then(|key| CertifiedIssuer::self_signed(params, key))
-            .map_err(|cause| PkiError::Certificate { subject: name.to_owned(), cause })?;
-        Ok(Self { issuer })
+        let signed = key_pair().and_then(|key| Ok((params.self_signed(&key)?, key)));
+        let (certificate, key) = signed.map_err(|cause| PkiError::Certificate { subject: name.to_owned(), cause })?;
+        Ok(Self {
+            certificate: certificate.der().clone(),
+            certificate_pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// An authority that was made earlier, from its certificate and private key in PEM.
+    ///
+    /// # Errors
+    /// If one of the two cannot be read, they do not belong together, or the certificate must not sign others.
+    pub fn from_pem(certificate_pem: &str, private_key_pem: &str) -> Result<Self, PkiError> {
+        let no = |problem: String| PkiError::NoAuthority { problem };
+        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
+            .map_err(|error| no(format!("the certificate's PEM cannot be read: {error}")))?;
+        let key = KeyPair::from_pem(private_key_pem)
+            .map_err(|_| no("the private key is not an unencrypted PKCS #8 key in PEM".to_owned()))?;
+        let (_, parsed) = X509Certificate::from_der(&certificate)
+            .map_err(|error| no(format!("the certificate cannot be read: {error}")))?;
+        if !parsed.is_ca() {
+            return Err(no("the certificate is not one of an authority (CA:TRUE)".to_owned()));
+        }
+        if parsed.public_key().raw != key.subject_public_key_info() {
+            return Err(no("the private key belongs to another certificate".to_owned()));
+        }
+        let issuer = Issuer::from_ca_cert_der(&certificate, key)
+            .map_err(|error| no(format!("the certificate cannot be used: {error}")))?;
+        Ok(Self { issuer, certificate, certificate_pem: certificate_pem.to_owned() })
     }
 
     /// The authority's certificate: what peers are to trust.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
-        self.issuer.pem()
+        self.certificate_pem.clone()
     }
 
     /// The authority's certificate in DER.
     #[must_use]
     pub fn certificate_der(&self) -> CertificateDer<'static> {
-        self.issuer.der().clone()
+        self.certificate.clone()
+    }
+
+    /// The authority's private key (PKCS #8). Whoever has it can make certificates that all peers trust.
+    #[must_use]
+    pub fn private_key_pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.issuer.key().serialize_pem())
     }
 
     /// A certificate for a server that is reached under these DNS names and IP addresses.
@@ -197,107 +253,4 @@ fn alternative_name(name: &str) -> Result<SanType, PkiError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use x509_parser::extensions::GeneralName;
-    use x509_parser::prelude::{FromDer, X509Certificate};
-
-    use super::*;
-
-    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
-
-    fn authority() -> Authority {
-        Authority::new("trial authority", Validity::days(NOW, 2)).unwrap()
-    }
-
-    fn der(pem: &str) -> CertificateDer<'static> {
-        CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn an_authority_signs_end_entities_and_no_further_authorities() {
-        let der = authority().certificate_der();
-        let (_, certificate) = X509Certificate::from_der(&der).unwrap();
-        let constraints = certificate.basic_constraints().unwrap().unwrap().value;
-        assert_eq!((constraints.ca, constraints.path_len_constraint), (true, Some(0)));
-        assert_eq!(certificate.subject().to_string(), "CN=trial authority");
-    }
-
-    #[test]
-    fn certificates_are_good_for_exactly_the_given_days() {
-        let identity = authority().serving_certificate(&["localhost"], Validity::days(NOW, 2)).unwrap();
-        let der = der(identity.certificate_pem());
-        let (_, certificate) = X509Certificate::from_der(&der).unwrap();
-        let validity = certificate.validity();
-        assert_eq!(validity.not_before.timestamp(), 1_800_000_000);
-        assert_eq!(validity.not_after.timestamp(), 1_800_000_000 + 2 * 86_400);
-    }
-
-    #[test]
-    fn a_serving_certificate_names_hosts_and_addresses() {
-        let identity =
-            authority().serving_certificate(&["localhost", "127.0.0.1", "::1"], Validity::days(NOW, 1)).unwrap();
-        let der = der(identity.certificate_pem());
-        let (_, certificate) = X509Certificate::from_der(&der).unwrap();
-        let loopback6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-        assert_eq!(
-            certificate.subject_alternative_name().unwrap().unwrap().value.general_names,
-            [
-                GeneralName::DNSName("localhost"),
-                GeneralName::IPAddress(&[127, 0, 0, 1]),
-                GeneralName::IPAddress(&loopback6)
-            ]
-        );
-        let usage = certificate.extended_key_usage().unwrap().unwrap().value;
-        assert_eq!((usage.server_auth, usage.client_auth), (true, false));
-    }
-
-    #[test]
-    fn a_client_certificate_carries_user_name_and_groups_and_serves_nobody() {
-        let identity =
-            authority().client_certificate("kube-apiserver", &["system:masters"], Validity::days(NOW, 1)).unwrap();
-        let der = der(identity.certificate_pem());
-        let (_, certificate) = X509Certificate::from_der(&der).unwrap();
-        assert_eq!(certificate.subject().to_string(), "CN=kube-apiserver, O=system:masters");
-        let usage = certificate.extended_key_usage().unwrap().unwrap().value;
-        assert_eq!((usage.server_auth, usage.client_auth), (false, true));
-        assert!(!certificate.is_ca());
-    }
-
-    #[test]
-    fn a_name_that_no_certificate_can_carry_is_named() {
-        let error = authority().serving_certificate(&["white space"], Validity::days(NOW, 1)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "\"white space\" is neither a DNS name nor an IP address that a certificate can carry"
-        );
-    }
-
-    #[test]
-    fn an_identity_fits_rustls_and_hides_its_key() {
-        let identity = authority().client_certificate("someone", &[], Validity::days(NOW, 1)).unwrap();
-        let (chain, key) = identity.to_rustls().unwrap();
-        let signing_key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
-        rustls::sign::CertifiedKey::new(chain, signing_key).keys_match().unwrap();
-        assert!(!format!("{identity:?}").contains("PRIVATE KEY"));
-    }
-
-    #[test]
-    fn two_authorities_of_one_name_do_not_vouch_for_each_other() {
-        let (ours, theirs) = (authority(), authority());
-        let identity = theirs.serving_certificate(&["localhost"], Validity::days(NOW, 1)).unwrap();
-        let der = der(identity.certificate_pem());
-        let anchor_der = ours.certificate_der();
-        let anchors = [webpki::anchor_from_trusted_cert(&anchor_der).unwrap()];
-        let leaf = webpki::EndEntityCert::try_from(&der).unwrap();
-        let verified = leaf.verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
-            &anchors,
-            &[],
-            rustls_pki_types::UnixTime::since_unix_epoch(Duration::from_secs(NOW.seconds() + 1)),
-            webpki::KeyUsage::server_auth(),
-            None,
-            None,
-        );
-        assert!(verified.is_err());
-    }
-}
+mod tests;

@@ -1,0 +1,237 @@
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn order() -> Order {
+    Order {
+        server_names: vec!["hook.example.com".to_owned(), "10.0.0.7".to_owned(), "fd00::7".to_owned()],
+        callers: vec!["kube-apiserver".to_owned()],
+        authority_name: "the authority".to_owned(),
+        days: Days { authority: 3650, server: 365, caller: 1825 },
+        renew: false,
+    }
+}
+
+/// Every file's content.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
+        .collect()
+}
+
+fn entry(folder: &Path, stem: &str, names: &[&str], days: u32, deed: Deed) -> Entry {
+    Entry {
+        certificate: folder.join(format!("{stem}.crt")),
+        key: folder.join(format!("{stem}.key")),
+        names: names.iter().map(ToString::to_string).collect(),
+        not_after: NOW.saturating_add(DAY * days),
+        deed,
+    }
+}
+
+fn refusal(folder: &Path, order: &Order) -> String {
+    let before = folder.is_dir().then(|| files(folder));
+    let error = fill(folder, order, NOW).unwrap_err();
+    assert_eq!(before, folder.is_dir().then(|| files(folder)), "a refused order changes nothing");
+    crate::outbound::chain(&error).replace(&format!("{}/", folder.display()), "")
+}
+
+#[test]
+fn a_new_folder_gets_an_authority_and_all_certificates_under_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("new/pki");
+    let contents = fill(&folder, &order(), NOW).unwrap();
+    let names = ["hook.example.com", "10.0.0.7", "fd00::7"];
+    assert_eq!(
+        contents,
+        Contents {
+            authority: entry(&folder, "ca", &["the authority"], 3650, Deed::Made),
+            server: entry(&folder, "tls", &names, 365, Deed::Made),
+            callers: vec![entry(&folder, "kube-apiserver", &["kube-apiserver"], 1825, Deed::Made)],
+        }
+    );
+    let modes: BTreeMap<String, u32> = files(&folder)
+        .into_keys()
+        .map(|name| {
+            let mode = fs::metadata(folder.join(&name)).unwrap().permissions().mode() & 0o777;
+            (name, mode)
+        })
+        .collect();
+    let expected = [
+        ("ca.crt", 0o644),
+        ("ca.key", 0o600),
+        ("kube-apiserver.crt", 0o644),
+        ("kube-apiserver.key", 0o600),
+        ("tls.crt", 0o644),
+        ("tls.key", 0o600),
+    ];
+    assert_eq!(modes, expected.map(|(name, mode)| (name.to_owned(), mode)).into());
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn the_same_order_again_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), &order(), NOW).unwrap();
+    let before = files(folder.path());
+    let contents = fill(folder.path(), &order(), NOW.saturating_add(DAY)).unwrap();
+    assert_eq!(files(folder.path()), before);
+    let deeds = [contents.authority.deed, contents.server.deed, contents.callers[0].deed];
+    assert_eq!(deeds, [Deed::Kept; 3]);
+}
+
+#[test]
+fn a_renewal_keeps_the_authority_and_the_names() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), &order(), NOW).unwrap();
+    let before = files(folder.path());
+    let renewal = Order { server_names: Vec::new(), renew: true, ..order() };
+    let contents = fill(folder.path(), &renewal, NOW.saturating_add(DAY)).unwrap();
+    assert_eq!(contents.server.names, order().server_names);
+    assert_eq!(contents.server.not_after, NOW.saturating_add(DAY * 366));
+    let deeds = [contents.authority.deed, contents.server.deed, contents.callers[0].deed];
+    assert_eq!(deeds, [Deed::Kept, Deed::Renewed, Deed::Renewed]);
+    let after = files(folder.path());
+    let changed: Vec<&str> = before.keys().filter(|name| before[*name] != after[*name]).map(String::as_str).collect();
+    assert_eq!(changed, ["kube-apiserver.crt", "kube-apiserver.key", "tls.crt", "tls.key"]);
+}
+
+#[test]
+fn a_renewed_certificate_is_trusted_by_who_trusts_the_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), &order(), NOW).unwrap();
+    let authority = fs::read(folder.path().join("ca.crt")).unwrap();
+    fill(folder.path(), &Order { renew: true, ..order() }, NOW).unwrap();
+    let anchor = CertificateDer::from_pem_slice(&authority).unwrap();
+    let anchors = [webpki::anchor_from_trusted_cert(&anchor).unwrap()];
+    let now = rustls_pki_types::UnixTime::since_unix_epoch(Duration::from_secs(NOW.seconds()));
+    for (file, usage) in
+        [("tls.crt", webpki::KeyUsage::server_auth()), ("kube-apiserver.crt", webpki::KeyUsage::client_auth())]
+    {
+        let der = CertificateDer::from_pem_slice(&fs::read(folder.path().join(file)).unwrap()).unwrap();
+        let certificate = webpki::EndEntityCert::try_from(&der).unwrap();
+        certificate
+            .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &[], now, usage, None, None)
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+}
+
+#[test]
+fn another_caller_is_added_beside_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), &order(), NOW).unwrap();
+    let more = Order { callers: vec!["kube-apiserver".to_owned(), "proxy".to_owned()], ..order() };
+    let contents = fill(folder.path(), &more, NOW).unwrap();
+    let deeds: Vec<Deed> = contents.callers.iter().map(|entry| entry.deed).collect();
+    assert_eq!(deeds, [Deed::Kept, Deed::Made]);
+}
+
+#[test]
+fn no_certificate_outlives_the_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = Order { days: Days { authority: 10, server: 365, caller: 1825 }, ..order() };
+    let contents = fill(folder.path(), &order, NOW).unwrap();
+    assert_eq!(
+        (contents.server.not_after, contents.callers[0].not_after),
+        (NOW.saturating_add(DAY * 10), NOW.saturating_add(DAY * 10))
+    );
+}
+
+#[test]
+fn an_order_that_contradicts_the_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert_eq!(
+        refusal(path, &Order { server_names: Vec::new(), ..order() }),
+        "no name for the server's certificate; give the DNS names and IP addresses that API servers will use"
+    );
+    fill(path, &order(), NOW).unwrap();
+    assert_eq!(
+        refusal(path, &Order { server_names: vec!["other".to_owned()], ..order() }),
+        "tls.crt: is there, for hook.example.com, 10.0.0.7, fd00::7; order it to be renewed (--renew), or use another folder"
+    );
+    fs::rename(path.join("tls.key"), path.join("elsewhere")).unwrap();
+    assert_eq!(
+        refusal(path, &order()),
+        "tls.key: is missing, but tls.crt is there; put it back, or use another folder"
+    );
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_not_kept() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fill(one.path(), &order(), NOW).unwrap();
+    fill(other.path(), &order(), NOW).unwrap();
+    for file in ["tls.crt", "tls.key"] {
+        fs::copy(other.path().join(file), one.path().join(file)).unwrap();
+    }
+    assert_eq!(
+        refusal(one.path(), &order()),
+        "tls.crt: is there, but is not signed by the folder's authority; order it to be renewed (--renew), or use \
+         another folder"
+    );
+}
+
+#[test]
+fn what_is_no_authority_signs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fill(path, &order(), NOW).unwrap();
+    let refused = |problem: &str| {
+        assert_eq!(
+            refusal(path, &Order { renew: true, ..order() }),
+            format!("ca.crt: this is no certificate authority that can sign: {problem}")
+        );
+    };
+    let key = fs::read(path.join("ca.key")).unwrap();
+    fs::copy(path.join("tls.key"), path.join("ca.key")).unwrap();
+    refused("the private key belongs to another certificate");
+    fs::write(path.join("ca.key"), "no key").unwrap();
+    refused("the private key is not an unencrypted PKCS #8 key in PEM");
+    fs::copy(path.join("tls.crt"), path.join("ca.crt")).unwrap();
+    fs::copy(path.join("tls.key"), path.join("ca.key")).unwrap();
+    refused("the certificate is not one of an authority (CA:TRUE)");
+    fs::write(path.join("ca.key"), key).unwrap();
+}
+
+#[test]
+fn an_ended_authority_is_named_with_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), &order(), NOW).unwrap();
+    let later = NOW.saturating_add(DAY * 3650);
+    let error = fill(folder.path(), &Order { renew: true, ..order() }, later).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}: the authority ended on 2037-01-12T08:00:00Z; make a new one in another folder, and have both trusted \
+             meanwhile",
+            folder.path().join("ca.crt").display()
+        )
+    );
+}
+
+#[test]
+fn a_callers_name_cannot_leave_the_folder_or_take_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = "use up to 64 letters, digits, dots, dashes, underscores and colons";
+    for (names, refused, problem) in [
+        (vec!["../ca"], "../ca", plain),
+        (vec![""], "", plain),
+        (vec![".hidden"], ".hidden", plain),
+        (vec!["ca"], "ca", "its file has that name already"),
+        (vec!["tls"], "tls", "its file has that name already"),
+        (vec!["a", "a"], "a", "it is given twice"),
+    ] {
+        let callers = names.into_iter().map(str::to_owned).collect();
+        assert_eq!(
+            refusal(folder.path(), &Order { callers, ..order() }),
+            format!("{refused:?} cannot be a caller's name here: {problem}")
+        );
+    }
+}

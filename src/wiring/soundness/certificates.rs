@@ -1,0 +1,106 @@
+//! The certificates of a connection: readable, of the right kind, and for how long.
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::Notes;
+use crate::clock::UnixTime;
+use crate::config::certificates::Age;
+use crate::findings::Severity;
+
+/// What a certificate is in a connection for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// To be trusted.
+    Authority,
+    /// To be shown.
+    Caller,
+}
+
+impl Role {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Authority => "certificate-authority-data",
+            Self::Caller => "client-certificate-data",
+        }
+    }
+
+    fn note(self, notes: &mut Notes<'_>, severity: Severity, code: &'static str, message: String, fix: &str) {
+        match self {
+            Self::Authority => notes.cluster(self.field(), severity, code, message, fix),
+            Self::Caller => notes.user(self.field(), severity, code, message, fix),
+        }
+    }
+}
+
+/// Examines a PEM text's certificates; of a caller's chain, the first.
+pub(super) fn examine(pem: &[u8], role: Role, now: UnixTime, notes: &mut Notes<'_>) {
+    let certificates = match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(certificates) if !certificates.is_empty() => certificates,
+        Ok(_) => return unreadable(role, "there is no certificate in it".to_owned(), notes),
+        Err(error) => return unreadable(role, format!("a certificate's PEM is broken: {error}"), notes),
+    };
+    let counted = if role == Role::Caller { 1 } else { certificates.len() };
+    let mut ended = 0;
+    for certificate in certificates.iter().take(counted) {
+        match X509Certificate::from_der(certificate) {
+            Ok((_, certificate)) => {
+                ended += usize::from(matches!(Age::of(&certificate, now), Age::Expired));
+                kind(&certificate, role, notes);
+                age(&certificate, role, now, counted > 1, notes);
+            }
+            Err(error) => unreadable(role, format!("a certificate cannot be read: {error}"), notes),
+        }
+    }
+    if counted > 1 && ended == counted {
+        let message = "all of the authorities have expired, and kube-apiserver trusts none of them any more".to_owned();
+        role.note(notes, Severity::Error, "certificate_expired", message, "give the present authority");
+    }
+}
+
+fn unreadable(role: Role, problem: String, notes: &mut Notes<'_>) {
+    let message = format!("kube-apiserver would not start: {problem}");
+    let fix = "give PEM: blocks that start with -----BEGIN CERTIFICATE-----";
+    role.note(notes, Severity::Error, "unreadable_certificate", message, fix);
+}
+
+fn kind(certificate: &X509Certificate<'_>, role: Role, notes: &mut Notes<'_>) {
+    let name = certificate.subject();
+    if role == Role::Authority && !certificate.is_ca() && certificate.issuer() != name {
+        let message = format!("{name} is no authority: it is a server's certificate, and who signed it is missing");
+        let fix = "give the certificate of the authority that signed the webhook's";
+        return role.note(notes, Severity::Error, "not_an_authority", message, fix);
+    }
+    let usage = certificate.extended_key_usage().ok().flatten().map(|extension| extension.value);
+    if role == Role::Caller && usage.is_some_and(|usage| !usage.client_auth && !usage.any) {
+        let message = format!("{name} is not for clients (its extended key usage lacks clientAuth)");
+        role.note(notes, Severity::Error, "not_for_clients", message, "issue a client certificate");
+    }
+}
+
+/// Go, and so kube-apiserver, refuses an expired authority too; one of several may be the old one of a change.
+fn age(certificate: &X509Certificate<'_>, role: Role, now: UnixTime, one_of_several: bool, notes: &mut Notes<'_>) {
+    let (name, validity) = (certificate.subject(), certificate.validity());
+    let (severity, code, message) = match Age::of(certificate, now) {
+        Age::Good => return,
+        Age::NotYetValid => {
+            let message = format!("{name} is not valid before {}", validity.not_before);
+            (Severity::Error, "certificate_not_yet_valid", message)
+        }
+        Age::Expired if one_of_several => {
+            let message = format!("{name}, one of the authorities, expired on {}", validity.not_after);
+            (Severity::Warning, "authority_expired", message)
+        }
+        Age::Expired => {
+            let message = format!("{name} expired on {}", validity.not_after);
+            (Severity::Error, "certificate_expired", message)
+        }
+        Age::ExpiresSoon => {
+            let message = format!("{name} expires on {}", validity.not_after);
+            (Severity::Warning, "certificate_expires_soon", message)
+        }
+    };
+    let fix = "renew it and write the kubeconfig anew; kube-apiserver reads it at its next start";
+    role.note(notes, severity, code, message, fix);
+}

@@ -1,0 +1,168 @@
+//! `countersign render`: files in, documents out.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use countersign::wiring::kubeconfig::Connection;
+use serde_json::{Value, json};
+
+/// Exit code, standard output, standard error.
+fn render(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.arg("render").args(arguments).current_dir(folder).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// A folder with certificates for `hook.example.com`.
+fn pki() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, err) = render(folder.path(), &["pki", "--directory", "pki", "--server-name", "hook.example.com"]);
+    assert_eq!(code, Some(0), "{err}");
+    folder
+}
+
+const SERVER: &str = "https://hook.example.com:8443/authenticate";
+
+#[test]
+fn certificates_are_made_listed_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["pki", "--directory", "pki", "--server-name", "hook", "--server-name", "0:0::1", "--output", "json"];
+    let (code, out, err) = render(folder.path(), &arguments);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let mut made: Value = serde_json::from_str(&out).unwrap();
+    for entry in made["certificates"].as_array_mut().unwrap() {
+        let end = entry.as_object_mut().unwrap().remove("notAfter").unwrap();
+        assert_eq!(end.as_str().unwrap().len(), "2027-01-01T00:00:00Z".len());
+    }
+    let entry = |role: &str, stem: &str, names: &[&str]| {
+        json!({
+            "role": role, "action": "made", "names": names,
+            "certificate": format!("pki/{stem}.crt"), "privateKey": format!("pki/{stem}.key"),
+        })
+    };
+    let expected = [
+        entry("authority", "ca", &["countersign authority"]),
+        entry("server", "tls", &["hook", "::1"]),
+        entry("caller", "kube-apiserver", &["kube-apiserver"]),
+    ];
+    assert_eq!(made, json!({ "certificates": expected }));
+
+    let (code, out, err) = render(folder.path(), &["pki", "--directory", "pki"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(out.lines().filter(|line| line.starts_with("kept ")).count(), 3, "{out}");
+    assert!(err.contains("clientCertificateAuthorityFile: pki/ca.crt, allowedNames: [kube-apiserver]"), "{err}");
+}
+
+#[test]
+fn a_certificate_is_never_replaced_unasked() {
+    let folder = pki();
+    let (code, out, err) = render(folder.path(), &["pki", "--directory", "pki", "--server-name", "other"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert_eq!(
+        err,
+        "countersign: pki/tls.crt: is there, for hook.example.com; order it to be renewed (--renew), or use another \
+         folder\n"
+    );
+}
+
+#[test]
+fn the_kubeconfig_has_everything_inline() {
+    let folder = pki();
+    let arguments = ["kubeconfig", "--server", SERVER, "--pki", "pki", "--tls-server-name", "hook.example.com"];
+    let (code, out, err) = render(folder.path(), &arguments);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let connection = Connection::from_yaml(&out, Path::new("printed")).unwrap();
+    let read = |name: &str| fs::read(folder.path().join("pki").join(name)).unwrap();
+    assert_eq!(connection.server.as_str(), SERVER);
+    assert_eq!(connection.tls_server_name.as_deref(), Some("hook.example.com"));
+    assert_eq!(connection.authority_pem, Some(read("ca.crt")));
+    let client = connection.client.unwrap();
+    assert_eq!(client.certificate_pem, read("kube-apiserver.crt"));
+    assert_eq!(*client.private_key_pem, read("kube-apiserver.key"));
+    assert_eq!(out.lines().count(), 19, "one line for each value: {out}");
+
+    let (_, json, _) = render(folder.path(), &[&arguments[..], &["--output", "json"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["clusters"][0]["cluster"]["server"], SERVER);
+    assert_eq!(json["current-context"], "countersign");
+}
+
+#[test]
+fn a_kubeconfig_with_a_token_has_no_certificate() {
+    let folder = pki();
+    fs::write(folder.path().join("token"), "caller-of-reviews\n").unwrap();
+    let arguments =
+        ["kubeconfig", "--server", SERVER, "--certificate-authority", "pki/ca.crt", "--caller-token-file", "token"];
+    let (code, out, err) = render(folder.path(), &arguments);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("\nusers:\n- name: countersign\n  user:\n    token: caller-of-reviews\n"), "{out}");
+}
+
+#[test]
+fn a_written_kubeconfig_is_private_and_not_replaced_unasked() {
+    let folder = pki();
+    let arguments = ["kubeconfig", "--server", SERVER, "--pki", "pki", "--write", "webhook.kubeconfig"];
+    assert_eq!(render(folder.path(), &arguments).1, "webhook.kubeconfig: written\n");
+    let file = folder.path().join("webhook.kubeconfig");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let (code, out, err) = render(folder.path(), &arguments);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert_eq!(err, "countersign: webhook.kubeconfig: is there already; --force replaces it\n");
+    assert_eq!(render(folder.path(), &[&arguments[..], &["--force"]].concat()).0, Some(0));
+}
+
+#[test]
+fn what_could_not_work_is_not_rendered() {
+    let folder = pki();
+    let (code, out, err) =
+        render(folder.path(), &["kubeconfig", "--server", "http://hook/authenticate", "--pki", "pki"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert_eq!(
+        err,
+        "error  clusters[0].cluster.server: every bearer token of the cluster would cross the network unencrypted\n  \
+         fix: use https://\ncountersign: nothing was rendered: it could not work, for the reasons above\n"
+    );
+}
+
+#[test]
+fn a_configuration_fills_in_what_it_says_and_must_fit() {
+    let folder = pki();
+    let path = |name: &str| folder.path().join(name);
+    let chain = ["tls.crt", "ca.crt"].map(|name| fs::read_to_string(path("pki").join(name)).unwrap()).concat();
+    fs::write(path("pki/tls.crt"), chain).unwrap();
+    fs::write(path("caller.token"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::write(
+        path("config.yaml"),
+        "apiVersion: countersign.dev/v1alpha1
+kind: CountersignConfiguration
+server:
+  address: 127.0.0.1:8443
+  tls: {certificateFile: pki/tls.crt, privateKeyFile: pki/tls.key}
+  callers: {bearerTokenFiles: [caller.token]}
+authenticationConfiguration:
+  apiVersion: apiserver.config.k8s.io/v1
+  kind: AuthenticationConfiguration
+  jwt:
+    - issuer: {url: 'https://idp.example.com', audiences: [kubernetes]}
+      claimMappings: {username: {claim: sub, prefix: ''}}
+",
+    )
+    .unwrap();
+    let arguments = ["kubeconfig", "--config", "config.yaml"];
+    let (code, _, err) = render(folder.path(), &arguments);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("it is for other names than the one that they ask for"), "{err}");
+
+    let (code, out, err) =
+        render(folder.path(), &[&arguments[..], &["--tls-server-name", "hook.example.com"]].concat());
+    assert_eq!(code, Some(0), "{err}");
+    let connection = Connection::from_yaml(&out, Path::new("printed")).unwrap();
+    assert_eq!(connection.server.as_str(), "https://127.0.0.1:8443/authenticate");
+    assert_eq!(connection.bearer.unwrap().expose_secret(), "0123456789abcdef0123456789abcdef");
+    assert_eq!(connection.authority_pem, Some(fs::read(path("pki/ca.crt")).unwrap()));
+}
