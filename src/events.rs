@@ -15,6 +15,13 @@ pub trait Events: Send + Sync + 'static {
 /// A background fact.
 #[derive(Clone, Debug)]
 pub enum Event<'e> {
+    /// Groups that a good token says are elsewhere were looked for.
+    ClaimsFetched {
+        /// Whose token.
+        issuer: &'e IssuerName,
+        /// What came of it.
+        result: ClaimsFetched<'e>,
+    },
     /// Something about a connection of the review listener.
     Connection(ConnectionEvent<'e>),
     /// A token was judged by a provider.
@@ -132,6 +139,23 @@ impl Turned {
             Self::StrangerUnknown => "unknown_caller",
         }
     }
+}
+
+/// What came of looking for groups elsewhere. The problems are in words without secrets and without the address.
+#[derive(Clone, Copy, Debug)]
+pub enum ClaimsFetched<'e> {
+    /// They were fetched and are good.
+    Done,
+    /// It could not be told.
+    Failed {
+        /// Why not.
+        problem: &'e str,
+    },
+    /// The address must not be asked, or what it answered is not good.
+    Refused {
+        /// Why.
+        problem: &'e str,
+    },
 }
 
 /// What came of fetching an issuer's keys.

@@ -30,6 +30,7 @@ pub struct Metrics {
     key_lookup_seconds: HistogramVec,
     verification_seconds: HistogramVec,
     turned: IntCounterVec,
+    claims_fetched: IntCounterVec,
     cache_hits: IntCounter,
     cache_misses: IntCounter,
     cache_evictions: IntCounter,
@@ -105,6 +106,11 @@ impl Metrics {
                 "countersign_requests_refused_total",
                 "Requests that got no review, by why.",
                 &["reason"],
+            )?,
+            claims_fetched: new.counters(
+                "countersign_distributed_claims_total",
+                "Groups that tokens say are elsewhere, by what came of asking: done, refused or failed.",
+                &["issuer", "result"],
             )?,
             cache_hits: new.counter("countersign_cache_hits_total", "Reviews answered from the cache.")?,
             cache_misses: new.counter("countersign_cache_misses_total", "Reviews that the cache could not answer.")?,
@@ -219,6 +225,11 @@ impl Metrics {
     /// A request got no review.
     pub fn turned(&self, why: Turned) {
         self.turned.with_label_values(&[why.code()]).inc();
+    }
+
+    /// Groups were looked for elsewhere.
+    pub fn claims_fetched(&self, issuer: &str, result: &'static str) {
+        self.claims_fetched.with_label_values(&[issuer, result]).inc();
     }
 
     /// A fetch of keys ended.

@@ -81,6 +81,11 @@ pub enum Question<'a> {
         /// The header's value, marked as sensitive by its maker.
         authorization: Option<&'a HeaderValue>,
     },
+    /// A GET of a signed token, with the value of an `Authorization` header if there is one.
+    Signed {
+        /// The header's value, marked as sensitive by its maker.
+        authorization: Option<&'a HeaderValue>,
+    },
 }
 
 /// What came back, of any status. The body may hold tokens.
@@ -236,8 +241,16 @@ impl Outbound {
         check(url)?;
         let failed = |cause: reqwest::Error| OutboundError::Request { url: url.clone(), cause: cause.without_url() };
         let client = if is_loopback(url) { &self.direct } else { &self.client };
+        let accept = match question {
+            Question::Document | Question::Form { .. } => "application/json",
+            Question::Signed { .. } => "application/jwt, */*",
+        };
         let request = match question {
             Question::Document => client.get(url.clone()),
+            Question::Signed { authorization: None } => client.get(url.clone()),
+            Question::Signed { authorization: Some(authorization) } => {
+                client.get(url.clone()).header(AUTHORIZATION, authorization)
+            }
             Question::Form { body, authorization } => {
                 let mut request = client.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
                 if let Some(authorization) = authorization {
@@ -246,7 +259,7 @@ impl Outbound {
                 request.body(Bytes::from_owner(body))
             }
         };
-        let request = request.header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity");
+        let request = request.header(ACCEPT, accept).header(ACCEPT_ENCODING, "identity");
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
         if status.is_redirection() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::authn::IssuerName;
 use crate::authn::observed::{Answer, Observation, Observer};
 use crate::clock::Clock;
-use crate::events::{ConnectionEvent, Event, Events, Handshake, KeysFetched, Turned};
+use crate::events::{ClaimsFetched, ConnectionEvent, Event, Events, Handshake, KeysFetched, Turned};
 use crate::metrics::{Metrics, ReviewLabels};
 
 /// So many lines of one kind are written in each [`WINDOW`].
@@ -75,6 +75,7 @@ impl Observer for Telemetry {
 impl Events for Telemetry {
     fn record(&self, event: Event<'_>) {
         match event {
+            Event::ClaimsFetched { issuer, result } => self.claims_fetched(issuer, result),
             Event::Connection(event) => self.connection(event),
             Event::Judged { issuer, key_lookup, verification } => {
                 self.metrics.judged(issuer.as_str(), key_lookup, verification);
@@ -98,6 +99,21 @@ impl Events for Telemetry {
 }
 
 impl Telemetry {
+    fn claims_fetched(&self, issuer: &IssuerName, result: ClaimsFetched<'_>) {
+        let issuer = issuer.as_str();
+        let (result, problem) = match result {
+            ClaimsFetched::Done => ("done", ""),
+            ClaimsFetched::Failed { problem } => ("failed", problem),
+            ClaimsFetched::Refused { problem } => ("refused", problem),
+        };
+        self.metrics.claims_fetched(issuer, result);
+        if !problem.is_empty()
+            && let Some(suppressed) = self.turn("distributed_claims")
+        {
+            tracing::warn!(issuer, result, problem, suppressed, "distributed claims");
+        }
+    }
+
     fn keys_fetched(&self, issuer: &IssuerName, result: &KeysFetched<'_>) {
         let issuer = issuer.as_str();
         match result {

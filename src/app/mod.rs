@@ -241,7 +241,13 @@ pub fn build_issuer(
             refresh_interval: issuer.keys.refresh_interval,
             max_staleness: issuer.keys.max_staleness,
             state_directory: config.state_directory.clone(),
+            on_behalf_of: None,
         },
+        distributed: issuer.mapping.groups.as_ref().map(|groups| oidc::distributed::Settings {
+            claim: groups.claim.clone(),
+            endpoints: issuer.distributed_claims.allowed_endpoints.clone(),
+            issuers: issuer.distributed_claims.allowed_issuers.clone(),
+        }),
     };
     let verifier = providers::build(Kind::Oidc(settings), context)?;
     let name = IssuerName::new(&issuer.url);

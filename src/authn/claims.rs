@@ -22,6 +22,15 @@ impl VerifiedClaims {
         Self { claims, audiences, not_after }
     }
 
+    /// These with one more claim, from others that were vouched for; good for as long as both are. `None` when the others
+    /// lack it.
+    #[must_use]
+    pub(crate) fn joined(mut self, name: &str, mut others: Self) -> Option<Self> {
+        self.claims.insert(name.to_owned(), others.claims.remove(name)?);
+        self.not_after = self.not_after.min(others.not_after);
+        Some(self)
+    }
+
     /// A claim by its exact name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {

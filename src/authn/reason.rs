@@ -42,6 +42,8 @@ codes! {
         ClaimMissing "claim_missing" "A claim that the mapping needs is missing.",
         ClaimType "claim_type" "A claim has a JSON type that it must not have.",
         CriticalHeader "critical_header" "The token's header has `crit` or `b64`: extensions that must be understood, and none is.",
+        DistributedClaim "distributed_claim" "The groups that the token says are elsewhere were asked for, and what came is not good.",
+        DistributedEndpoint "distributed_endpoint" "The token says that its groups are at an address that is not one of the issuer's `distributedClaims.allowedEndpoints`.",
         DuplicateMember "duplicate_member" "The token's header or claims name a member twice.",
         EmailNotVerified "email_not_verified" "The user name is an e-mail address that the issuer does not call verified.",
         EmbeddedKey "embedded_key" "The token's header brings its own key (`jwk`, `jku` or `x5u`); keys come from the issuer only.",
@@ -75,6 +77,7 @@ codes! {
     /// A "cannot tell": it may become a yes soon, so nobody may remember it as a no.
     Cause {
         Deadline "deadline" "The review's deadline passed before there was an answer.",
+        DistributedClaim "distributed_claim_unavailable" "The groups that the token says are elsewhere could not be fetched, or not be verified yet.",
         Internal "internal_error" "A fault of countersign itself, isolated to this review.",
         KeysStale "keys_stale" "The issuer's keys could not be refreshed for longer than `maxStaleness`.",
         KeysUnavailable "keys_unavailable" "The issuer's keys have not been fetched yet.",

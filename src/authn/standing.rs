@@ -56,24 +56,36 @@ impl Ground {
     }
 }
 
-/// A verdict's tie to the generation of keys that it was given with.
+/// A verdict's tie to the generation of keys that it was given with; of several key sets, if several had a part in it.
 #[derive(Clone, Debug)]
 pub struct Standing {
     ground: Arc<Ground>,
     generation: u64,
+    also: Option<Arc<Self>>,
 }
 
 impl Standing {
     /// On a certain generation, which need not be the newest any more.
     #[must_use]
     pub const fn on(ground: Arc<Ground>, generation: u64) -> Self {
-        Self { ground, generation }
+        Self { ground, generation, also: None }
+    }
+
+    /// On this and on the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let also = match self.also {
+            Some(also) => Arc::unwrap_or_clone(also).and(other),
+            None => other,
+        };
+        Self { also: Some(Arc::new(also)), ..self }
     }
 
     /// Whether the verdict may still be used: the same keys are in force and fresh enough.
     #[must_use]
     pub fn holds(&self, now: Instant) -> bool {
-        self.ground.generation() == self.generation && self.ground.is_good(now)
+        let holds_itself = self.ground.generation() == self.generation && self.ground.is_good(now);
+        holds_itself && self.also.as_ref().is_none_or(|also| also.holds(now))
     }
 }
 
@@ -100,6 +112,28 @@ mod tests {
         let standing = Standing::on(Arc::clone(&ground), 0);
         assert!(standing.holds(now + Duration::from_secs(59)));
         assert!(!standing.holds(now + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn f5_a_verdict_on_several_key_sets_falls_with_the_first_of_them() {
+        let now = Instant::now();
+        let grounds: Vec<_> = (1..=3)
+            .map(|minutes| {
+                let ground = Ground::new(now);
+                ground.extend_to(now + Duration::from_secs(60 * minutes));
+                ground
+            })
+            .collect();
+        let standing =
+            || grounds.iter().map(|ground| Standing::on(Arc::clone(ground), 0)).reduce(Standing::and).unwrap();
+        assert!(standing().holds(now));
+        assert!(!standing().holds(now + Duration::from_secs(60)));
+        for (position, ground) in grounds.iter().enumerate() {
+            let standing = standing();
+            ground.advance_to(1);
+            assert!(!standing.holds(now), "{position}");
+            ground.advance_to(0);
+        }
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub(super) struct Keys {
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct DistributedClaims {
     pub(super) allowed_endpoints: Option<Vec<String>>,
+    pub(super) allowed_issuers: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::authentication::Authenticator;
 use super::file::WordOrNames;
 use super::report::Report;
-use super::{Issuer, Keys, ReservedIdentities, TokenProfile, file, overlaps, values};
+use super::{
+    DistributedClaims, Issuer, Keys, ReservedIdentities, TokenProfile, distributed_claims, file, overlaps, values,
+};
 use crate::findings::{FieldPath, Findings};
 
 /// The names under which algorithms can be asked for, and the name that each has in [`Issuer`].
@@ -87,6 +89,7 @@ pub(super) fn merge(
                 require_verified_email: settings.require_verified_email,
                 token_profile: settings.token_profile,
                 keys: settings.keys,
+                distributed_claims: settings.distributed_claims,
                 rules: authenticator.rules,
                 mapping: authenticator.mapping,
             }
@@ -103,6 +106,7 @@ struct Settings {
     require_verified_email: bool,
     token_profile: TokenProfile,
     keys: Keys,
+    distributed_claims: DistributedClaims,
 }
 
 impl Default for Settings {
@@ -115,6 +119,7 @@ impl Default for Settings {
             require_verified_email: false,
             token_profile: TokenProfile::Any,
             keys: Keys { refresh_interval: DEFAULT_REFRESH_INTERVAL, max_staleness: DEFAULT_MAX_STALENESS },
+            distributed_claims: DistributedClaims::default(),
         }
     }
 }
@@ -133,11 +138,6 @@ impl Settings {
             let message = "has no effect: this issuer's user names do not come from the claim `email`";
             report.warning("no_effect", &path.field("requireVerifiedEmail"), message, "remove it");
         }
-        if !entry.distributed_claims.unwrap_or_default().allowed_endpoints.unwrap_or_default().is_empty() {
-            let path = path.field("distributedClaims").field("allowedEndpoints");
-            let message = "distributed claims are not supported yet";
-            report.error("distributed_claims_not_supported", &path, message, "leave the list empty");
-        }
         let skew = Duration::ZERO..=MAX_CLOCK_SKEW;
         let identities = path.field("reservedIdentities");
         Self {
@@ -153,6 +153,12 @@ impl Settings {
                 report,
             ),
             keys: keys(entry.keys.unwrap_or_default(), &default.keys, &path.field("keys"), report),
+            distributed_claims: distributed_claims::read(
+                entry.distributed_claims.unwrap_or_default(),
+                authenticator,
+                &path.field("distributedClaims"),
+                report,
+            ),
         }
     }
 }

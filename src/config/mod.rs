@@ -10,6 +10,7 @@
 
 mod authentication;
 pub(crate) mod certificates;
+mod distributed_claims;
 pub mod duration;
 mod file;
 mod files;
@@ -34,6 +35,8 @@ use std::time::Duration;
 pub use files::FileStamp;
 pub use load::Loaded;
 pub use secret::Secret;
+
+use crate::providers::oidc::distributed::AllowedEndpoint;
 
 /// Everything that the service is told. See `docs/configuration.md` for what each setting means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +133,8 @@ pub struct Issuer {
     pub token_profile: TokenProfile,
     /// How keys are kept fresh.
     pub keys: Keys,
+    /// Where groups may be that are not in the token.
+    pub distributed_claims: DistributedClaims,
     /// Claims that must have exact values.
     pub rules: Vec<ClaimRule>,
     /// How claims become a user.
@@ -163,6 +168,15 @@ pub struct Keys {
     pub refresh_interval: Duration,
     /// How long the last good ones are used when asking fails.
     pub max_staleness: Duration,
+}
+
+/// Where groups may be that are not in the token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DistributedClaims {
+    /// The addresses that may be asked, each once; nothing else is.
+    pub allowed_endpoints: Vec<AllowedEndpoint>,
+    /// The issuers that may sign an answer besides the token's own, each once.
+    pub allowed_issuers: Vec<String>,
 }
 
 /// A claim that must be there, as a string, with exactly this value.

@@ -73,6 +73,18 @@ pub enum StepOutcome {
     Undecided(Cause),
 }
 
+impl StepOutcome {
+    /// Of a step that ended like this.
+    #[must_use]
+    pub const fn of(verified: &Verified) -> Self {
+        match verified {
+            Verified::Claims(..) => Self::Passed,
+            Verified::Reject(reason, _) => Self::Rejected(*reason),
+            Verified::Unavailable(cause) => Self::Undecided(*cause),
+        }
+    }
+}
+
 /// The state of a provider's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {

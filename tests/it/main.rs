@@ -10,6 +10,7 @@ mod attacks;
 mod cache;
 mod callers;
 mod commands;
+mod distributed;
 mod drain;
 mod faults;
 mod issuers;

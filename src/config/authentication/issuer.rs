@@ -26,9 +26,7 @@ fn check_urls(issuer: &file::Issuer, path: &FieldPath, report: &mut Report) {
         host = host_of_https_url(url, &url_path, report);
     }
     if discovery_url.is_empty() {
-        // One slash is taken off, as the API server does.
-        let document = format!("{}/.well-known/openid-configuration", url.strip_suffix('/').unwrap_or(url));
-        check_reachable(host, &document, &url_path, report);
+        check_reachable(host, &discovery_document(url), &url_path, report);
         return;
     }
     let path = path.field("discoveryURL");
@@ -38,6 +36,17 @@ fn check_urls(issuer: &file::Issuer, path: &FieldPath, report: &mut Report) {
     }
     let host = host_of_https_url(discovery_url, &path, report);
     check_reachable(host, discovery_url, &path, report);
+}
+
+/// Applies the rules for an issuer's URL where no discovery document is named with it.
+pub(in crate::config) fn check_url(url: &str, path: &FieldPath, report: &mut Report) {
+    let host = host_of_https_url(url, path, report);
+    check_reachable(host, &discovery_document(url), path, report);
+}
+
+/// Where the discovery document of an issuer is. One slash is taken off, as the API server does.
+fn discovery_document(url: &str) -> String {
+    format!("{}/.well-known/openid-configuration", url.strip_suffix('/').unwrap_or(url))
 }
 
 /// Applies the API server's rules for URLs. Returns the host if all are kept.

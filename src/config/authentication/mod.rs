@@ -10,6 +10,7 @@ mod url;
 
 use std::collections::HashSet;
 
+pub(super) use self::issuer::check_url as check_issuer_url;
 use super::report::Report;
 use super::{ClaimRule, Mapping, file};
 use crate::clock::UnixTime;

@@ -6,7 +6,8 @@ use tracing::Level;
 
 use super::*;
 use crate::config::{
-    Admin, Cache, ClaimMapping, Drain, Issuer, Keys, Log, LogFormat, Mapping, ReservedIdentities, TokenProfile,
+    Admin, AllowedEndpoint, Cache, ClaimMapping, DistributedClaims, Drain, Issuer, Keys, Log, LogFormat, Mapping,
+    ReservedIdentities, TokenProfile,
 };
 
 /// Changes to a sound main file, and what is found then.
@@ -61,6 +62,7 @@ fn a_sound_configuration_is_loaded_with_the_defaults() {
         require_verified_email: false,
         token_profile: TokenProfile::Any,
         keys: Keys { refresh_interval: Duration::from_secs(300), max_staleness: Duration::from_secs(86_400) },
+        distributed_claims: DistributedClaims::default(),
         rules: Vec::new(),
         mapping: Mapping { username: mapping("sub"), groups: Some(mapping("groups")), uid: None },
     };
@@ -92,7 +94,10 @@ fn every_setting_reaches_the_configuration() {
                 "reservedIdentities": ["system:serviceaccount:a:b"],
                 "tokenProfile": "access_token",
                 "keys": {"refreshInterval": "1s", "maxStaleness": "720h"},
-                "distributedClaims": {"allowedEndpoints": []},
+                "distributedClaims": {
+                    "allowedEndpoints": ["https://graph.example/users/", "https://one.example/groups"],
+                    "allowedIssuers": ["https://groups.example"],
+                },
             }]),
         ),
     ]);
@@ -113,6 +118,9 @@ fn every_setting_reaches_the_configuration() {
     assert_eq!(two.token_profile, TokenProfile::AccessToken);
     let keys = Keys { refresh_interval: Duration::from_secs(1), max_staleness: Duration::from_secs(30 * 86_400) };
     assert_eq!(two.keys, keys);
+    let endpoints: Vec<_> = two.distributed_claims.allowed_endpoints.iter().map(AllowedEndpoint::as_str).collect();
+    assert_eq!(endpoints, ["https://graph.example/users/", "https://one.example/groups"]);
+    assert_eq!(two.distributed_claims.allowed_issuers, ["https://groups.example"]);
 }
 
 #[test]
@@ -514,16 +522,65 @@ fn j4_settings_of_issuers_are_checked() {
         ),
         ("profile", &with("tokenProfile", json!("id-token")), &["error invalid issuers[0].tokenProfile"]),
         (
-            "d12 claims from elsewhere",
-            &with("distributedClaims.allowedEndpoints", json!(["https://graph.example"])),
-            &["error distributed_claims_not_supported issuers[0].distributedClaims.allowedEndpoints"],
-        ),
-        (
             "keys",
             &with("keys", json!({"refreshInterval": "1h", "maxStaleness": "59m"})),
             &["error out_of_range issuers[0].keys.maxStaleness"],
         ),
     ]);
+}
+
+#[test]
+fn d12_addresses_for_distributed_claims_are_checked() {
+    let endpoint = |index: usize| format!("error invalid_url issuers[0].distributedClaims.allowedEndpoints[{index}]");
+    let issuer = |index: usize| format!("error invalid_url issuers[0].distributedClaims.allowedIssuers[{index}]");
+    let no_effect = |field: &str| format!("warning no_effect issuers[0].distributedClaims.{field}");
+    let one = json!(["https://graph.example/users/"]);
+    let many: Vec<_> = (0..17).map(|number| format!("https://{number}.example")).collect();
+    for (section, expected) in [
+        (json!({}), vec![]),
+        (json!({"allowedEndpoints": [], "allowedIssuers": []}), vec![]),
+        (json!({"allowedEndpoints": one, "allowedIssuers": ["https://groups.example"]}), vec![]),
+        (
+            json!({"allowedEndpoints": [
+                "http://graph.example/", "graph.example", "https://u@graph.example/", "https://Graph.example/",
+                "https://graph.example/a/../b", "https://graph.example/%2f", "https://graph.example/x",
+            ]}),
+            (0..6).map(endpoint).collect(),
+        ),
+        (
+            json!({"allowedEndpoints": ["https://a.example/", "", "https://a.example/"]}),
+            vec![
+                "error required issuers[0].distributedClaims.allowedEndpoints[1]".to_owned(),
+                "error duplicate issuers[0].distributedClaims.allowedEndpoints[2]".to_owned(),
+            ],
+        ),
+        (
+            json!({"allowedEndpoints": one, "allowedIssuers": ["http://a.example", "https://a.example?x", "https://"]}),
+            (0..3).map(issuer).collect(),
+        ),
+        (
+            json!({"allowedEndpoints": one, "allowedIssuers": many}),
+            vec!["error too_many issuers[0].distributedClaims.allowedIssuers".to_owned()],
+        ),
+        (json!({"allowedIssuers": ["https://groups.example"]}), vec![no_effect("allowedIssuers")]),
+        (
+            json!({"allowedEndpoints": one, "allowedIssuers": ["https://one.example"]}),
+            vec![no_effect("allowedIssuers[0]")],
+        ),
+    ] {
+        let mut main = sound_main();
+        set(&mut main, "issuers", json!([{"url": "https://one.example", "distributedClaims": section}]));
+        let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+        let loaded = Folder::new().load_both(&main, &sound_kubernetes());
+        assert_found(&loaded, &expected, &section.to_string());
+    }
+    let mut kubernetes = sound_kubernetes();
+    unset(&mut kubernetes, "jwt[0].claimMappings.groups");
+    let mut main = sound_main();
+    let section = json!({"allowedEndpoints": one});
+    set(&mut main, "issuers", json!([{"url": "https://one.example", "distributedClaims": section}]));
+    let loaded = Folder::new().load_both(&main, &kubernetes);
+    assert_found(&loaded, &[&no_effect("allowedEndpoints")], "no groups");
 }
 
 #[test]

@@ -110,6 +110,7 @@ pub struct Issuer {
 struct Shared {
     discovery_path: String,
     keys_path: String,
+    claims_path: String,
     state: watch::Sender<State>,
     requests: watch::Sender<Requests>,
 }
@@ -134,6 +135,7 @@ impl Issuer {
         let shared = Arc::new(Shared {
             discovery_path: format!("{base}/.well-known/openid-configuration"),
             keys_path: format!("{base}/jwks"),
+            claims_path: format!("{base}/claims"),
             state: watch::Sender::new(State::new(url.clone(), keys)),
             requests: watch::Sender::new(Requests::default()),
         });
@@ -225,6 +227,12 @@ impl Issuer {
         self.shared.state.send_modify(|state| state.published = None);
     }
 
+    /// Answers this to questions for claims that are not in a token: a signed token, usually.
+    pub fn serve_claims(&self, answer: impl Into<Bytes>) {
+        let answer = answer.into();
+        self.shared.state.send_modify(|state| state.claims = Some(answer));
+    }
+
     /// Breaks an endpoint.
     pub fn fail(&self, endpoint: Endpoint, fault: Fault) {
         self.switch(endpoint, |switches| switches.fault = Some(fault));
@@ -308,6 +316,7 @@ impl Issuer {
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
     let endpoint = match request.uri().path() {
         path if path == shared.discovery_path => Endpoint::Discovery,
+        path if is_within(path, &shared.claims_path) => Endpoint::Claims,
         path if path == shared.keys_path => Endpoint::Keys,
         _ => Endpoint::Other,
     };
@@ -325,6 +334,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Bod
             Reply::OnRelease => drop(state.changed().await),
         }
     }
+}
+
+fn is_within(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The first part at once, the second when the endpoint is released.

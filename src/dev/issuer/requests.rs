@@ -5,6 +5,8 @@ use http::HeaderMap;
 /// A path of the issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
+    /// `/claims` and everything below it: claims that are not in a token.
+    Claims,
     /// `/.well-known/openid-configuration`
     Discovery,
     /// `/jwks`
@@ -17,6 +19,7 @@ pub enum Endpoint {
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
     connections: u64,
+    claims: Seen,
     discovery: Seen,
     keys: Seen,
     other: Seen,
@@ -54,6 +57,7 @@ impl Requests {
 
     pub(super) fn add(&mut self, endpoint: Endpoint, headers: &HeaderMap) {
         let seen = match endpoint {
+            Endpoint::Claims => &mut self.claims,
             Endpoint::Discovery => &mut self.discovery,
             Endpoint::Keys => &mut self.keys,
             Endpoint::Other => &mut self.other,
@@ -64,6 +68,7 @@ impl Requests {
 
     fn seen(&self, endpoint: Endpoint) -> &Seen {
         match endpoint {
+            Endpoint::Claims => &self.claims,
             Endpoint::Discovery => &self.discovery,
             Endpoint::Keys => &self.keys,
             Endpoint::Other => &self.other,

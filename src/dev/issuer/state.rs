@@ -19,7 +19,10 @@ pub(super) struct State {
     pub(super) keys: Vec<Arc<SigningKey>>,
     /// A key set to be served byte for byte instead of the keys.
     pub(super) published: Option<Bytes>,
+    /// What is answered to a question for claims that are not in a token.
+    pub(super) claims: Option<Bytes>,
     url: String,
+    claims_switches: Switches,
     discovery: Switches,
     jwks: Switches,
 }
@@ -34,12 +37,21 @@ pub(super) struct Switches {
 
 impl State {
     pub(super) fn new(url: String, keys: Vec<Arc<SigningKey>>) -> Self {
-        Self { keys, published: None, url, discovery: Switches::default(), jwks: Switches::default() }
+        Self {
+            keys,
+            published: None,
+            claims: None,
+            url,
+            claims_switches: Switches::default(),
+            discovery: Switches::default(),
+            jwks: Switches::default(),
+        }
     }
 
     /// The switches of an endpoint; requests to other paths have none.
     pub(super) fn switches(&mut self, endpoint: Endpoint) -> Option<&mut Switches> {
         match endpoint {
+            Endpoint::Claims => Some(&mut self.claims_switches),
             Endpoint::Discovery => Some(&mut self.discovery),
             Endpoint::Keys => Some(&mut self.jwks),
             Endpoint::Other => None,
@@ -49,6 +61,10 @@ impl State {
     /// The answer to a request with these headers.
     pub(super) fn answer(&self, endpoint: Endpoint, request: &HeaderMap) -> Reply {
         let (document, switches) = match endpoint {
+            Endpoint::Claims => match &self.claims {
+                Some(claims) => (claims.clone(), &self.claims_switches),
+                None => return Reply::Now(not_found()),
+            },
             Endpoint::Discovery => (self.discovery_document(), &self.discovery),
             Endpoint::Keys => (self.key_set(), &self.jwks),
             Endpoint::Other => return Reply::Now(not_found()),
@@ -62,6 +78,7 @@ impl State {
     /// Whether answers of an endpoint are held after their first half.
     pub(super) fn is_stalled(&self, endpoint: Endpoint) -> bool {
         let fault = match endpoint {
+            Endpoint::Claims => &self.claims_switches.fault,
             Endpoint::Discovery => &self.discovery.fault,
             Endpoint::Keys => &self.jwks.fault,
             Endpoint::Other => &None,

@@ -44,9 +44,14 @@ pub struct CompactJws<'t> {
 }
 
 impl<'t> CompactJws<'t> {
-    /// Takes a token apart.
+    /// Takes a bearer token apart.
     pub fn parse(token: &'t str) -> Result<Self, Unparsable> {
-        if token.len() > BearerToken::MAX_BYTES {
+        Self::parse_within(token, BearerToken::MAX_BYTES)
+    }
+
+    /// Takes a token apart that is no longer than so many bytes.
+    pub fn parse_within(token: &'t str, max_bytes: usize) -> Result<Self, Unparsable> {
+        if token.len() > max_bytes {
             return Err(Unparsable::Refused(Reason::Oversized));
         }
         let (first, rest) = token.split_once('.').unwrap_or((token, ""));

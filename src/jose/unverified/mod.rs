@@ -11,6 +11,7 @@ use super::compact::{CompactJws, Unparsable};
 use super::header::Header;
 use super::json::{self, JsonError, Limits};
 use crate::authn::reason::Reason;
+use crate::token::BearerToken;
 
 /// A signed token in compact form: a header and an object of claims, both unverified.
 pub struct UnverifiedToken<'t> {
@@ -19,9 +20,14 @@ pub struct UnverifiedToken<'t> {
 }
 
 impl<'t> UnverifiedToken<'t> {
-    /// Reads a token. No key is involved and nothing is accepted by it.
+    /// Reads a bearer token. No key is involved and nothing is accepted by it.
     pub fn parse(token: &'t str) -> Result<Self, Unparsable> {
-        let jws = CompactJws::parse(token)?;
+        Self::parse_within(token, BearerToken::MAX_BYTES)
+    }
+
+    /// Reads a token of at most so many bytes, which need not be one that anybody logs in with.
+    pub fn parse_within(token: &'t str, max_bytes: usize) -> Result<Self, Unparsable> {
+        let jws = CompactJws::parse_within(token, max_bytes)?;
         let claims = json::object(jws.unverified_payload(), &Limits::STANDARD).map_err(|error| match error {
             JsonError::Duplicate => Reason::DuplicateMember,
             JsonError::NotAnObject | JsonError::Syntax => Reason::Malformed,

@@ -484,6 +484,7 @@ mod tests {
             refresh_interval: INTERVAL,
             max_staleness: INTERVAL,
             state_directory: None,
+            on_behalf_of: None,
         };
         let events = Arc::new(PanicsOnce(AtomicBool::new(false)));
         let context = Context { clock: Arc::new(SystemClock), events, sources: Arc::default() };

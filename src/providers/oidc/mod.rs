@@ -1,14 +1,16 @@
 //! OpenID Connect providers: signed tokens, judged with keys found by discovery.
 //!
 //! [`mod@judge`] holds the order of the checks and is pure; [`keys`] owns the keys and everything that takes time. This
-//! file joins them: judge; when the token's key is not in the set, have the set fetched once more, briefly and not too
-//! often, and judge again.
+//! file joins them. [`signer`] judges, and when the token's key is not in the set, has the set fetched once more, briefly
+//! and not too often, and judges again. [`distributed`] gets groups that the token says are elsewhere.
 
 pub mod discovery;
+pub mod distributed;
 mod fetcher;
 pub mod judge;
 pub mod keys;
 mod rules;
+mod signer;
 mod snapshot;
 mod times;
 pub mod trail;
@@ -21,9 +23,10 @@ use async_trait::async_trait;
 
 pub use judge::{Policy, Refusal, TokenProfile, issuer_claim_matches, judge};
 pub use keys::{KeySource, KeySources};
-use keys::{Keys, Refetch};
 pub use trail::{Facts, NoTrail, Outcome, Step, Trail};
 
+use self::distributed::Distributed;
+use self::signer::Signer;
 use super::{Explained, ExplainedStep, Health, StepOutcome, Verified, Verifier};
 use crate::authn::{Cause, Deadline, IssuerName, Reason};
 use crate::clock::{Clock, UnixTime};
@@ -44,6 +47,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Where its keys are and how they are kept.
     pub keys: KeySettings,
+    /// The claim that may be elsewhere than in the token, and where; `None` when no claim is looked for.
+    pub distributed: Option<distributed::Settings>,
 }
 
 /// Where an issuer's keys are and how they are kept. Issuers with equal settings share nothing, but a new configuration
@@ -63,13 +68,28 @@ pub struct KeySettings {
     pub max_staleness: Duration,
     /// Where the last good keys are kept across restarts, if anywhere.
     pub state_directory: Option<PathBuf>,
+    /// The issuer on whose behalf they are fetched, when they are to verify claims that its tokens say are elsewhere:
+    /// whom that issuer's settings trust has no part in how this issuer's own tokens are judged.
+    pub on_behalf_of: Option<String>,
 }
 
 impl KeySettings {
+    /// For another issuer, which signs answers to questions that this one's tokens make us ask.
+    fn for_claims_by(&self, issuer: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            discovery_url: None,
+            state_directory: None,
+            on_behalf_of: Some(self.issuer.clone()),
+            ..self.clone()
+        }
+    }
+
     /// Whether keys that were fetched under the other settings would be fetched under these: from the same issuer, by
     /// the same way, trusting the same authorities.
     fn are_for_the_same_place_as(&self, other: &Self) -> bool {
         self.issuer == other.issuer
+            && self.on_behalf_of == other.on_behalf_of
             && self.discovery_url == other.discovery_url
             && self.certificate_authority == other.certificate_authority
     }
@@ -111,8 +131,8 @@ pub enum SetupError {
 /// One OpenID Connect issuer.
 pub struct Oidc {
     name: IssuerName,
-    policy: Policy,
-    keys: Arc<KeySource>,
+    signer: Signer,
+    distributed: Option<Distributed>,
     clock: Arc<dyn Clock>,
     events: Arc<dyn Events>,
 }
@@ -124,101 +144,58 @@ impl Oidc {
     ///
     /// When the settings cannot work. Never because the provider is unreachable.
     pub fn start(settings: Settings, context: &Context) -> Result<Self, BuildError> {
-        let Settings { policy, keys } = settings;
-        let keys = context
-            .sources
-            .take_over_or_start(keys, context)
-            .map_err(|cause| BuildError { issuer: policy.issuer.clone(), cause: Box::new(cause) })?;
-        let name = IssuerName::new(&policy.issuer);
+        let Settings { policy, keys, distributed } = settings;
+        let issuer = policy.issuer.clone();
+        let failed = |cause| BuildError { issuer: issuer.clone(), cause: Box::new(cause) };
+        let distributed = distributed.map(|settings| Distributed::start(settings, &policy, &keys, context));
+        let distributed = distributed.transpose().map_err(failed)?;
+        let keys = context.sources.take_over_or_start(keys, context).map_err(failed)?;
         let (clock, events) = (Arc::clone(&context.clock), Arc::clone(&context.events));
-        Ok(Self { name, policy, keys, clock, events })
+        Ok(Self { name: IssuerName::new(&issuer), signer: Signer { policy, keys }, distributed, clock, events })
     }
 
     /// Where the keys come from.
     #[must_use]
     pub fn keys(&self) -> &Arc<KeySource> {
-        &self.keys
+        &self.signer.keys
     }
 
     /// What tokens must be like.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    async fn verify_timed(
-        &self,
-        token: UnverifiedToken<'_>,
-        now: UnixTime,
-        deadline: Deadline,
-        verification: &mut Duration,
-    ) -> Verified {
-        let mut judge = |token, keys: &Keys, now| {
-            let started = self.clock.monotonic();
-            let judged = self.judge(token, keys, now, &mut NoTrail);
-            *verification += self.clock.monotonic().saturating_duration_since(started);
-            judged
-        };
-        let keys = match self.keys.current(self.clock.monotonic()) {
-            Ok(keys) => keys,
-            Err(Cause::KeysUnavailable) => match self.keys.first(deadline).await {
-                Some(keys) => keys,
-                None => return Verified::Unavailable(Cause::KeysUnavailable),
-            },
-            Err(cause) => return Verified::Unavailable(cause),
-        };
-        let token = match judge(token, &keys, now) {
-            Ok(verified) => return verified,
-            Err(token) => token,
-        };
-        match self.keys.refetch(&keys, deadline).await {
-            Refetch::Done { keys, since_asked } => match judge(*token, &keys, self.clock.now()) {
-                Ok(verified) => verified,
-                Err(_) if since_asked => Verified::Reject(Reason::UnknownKey, Some(self.keys.standing(&keys))),
-                Err(_) => Verified::Unavailable(Cause::KeysUnknown),
-            },
-            Refetch::NotNow => Verified::Unavailable(Cause::KeysUnknown),
-        }
-    }
-
-    /// Judges with these keys; the token comes back when they lack its key.
-    fn judge<'t>(
-        &self,
-        token: UnverifiedToken<'t>,
-        keys: &Keys,
-        now: UnixTime,
-        trail: &mut impl Trail,
-    ) -> Result<Verified, Box<UnverifiedToken<'t>>> {
-        let standing = self.keys.standing(keys);
-        match judge(token, keys.set(), &self.policy, now, trail) {
-            Ok(claims) => Ok(Verified::Claims(claims, standing)),
-            Err(Refusal::Reject(reason)) => Ok(Verified::Reject(reason, Some(standing))),
-            Err(Refusal::Undecided(cause)) => Ok(Verified::Unavailable(cause)),
-            Err(Refusal::KeyNotInSet(token)) => Err(token),
-        }
+        &self.signer.policy
     }
 }
 
 #[async_trait]
 impl Verifier for Oidc {
     fn claimed_names(&self) -> Vec<String> {
-        let alias = Some(GOOGLE_ALIAS).filter(|alias| issuer_claim_matches(&self.policy.issuer, alias));
-        std::iter::once(self.policy.issuer.as_str()).chain(alias).map(str::to_owned).collect()
+        let issuer = &self.policy().issuer;
+        let alias = Some(GOOGLE_ALIAS).filter(|alias| issuer_claim_matches(issuer, alias));
+        std::iter::once(issuer.as_str()).chain(alias).map(str::to_owned).collect()
     }
 
     async fn verify(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified {
         let started = self.clock.monotonic();
         let mut verification = Duration::ZERO;
-        let verified = self.verify_timed(token, now, deadline.at_most(KEY_WAIT), &mut verification).await;
+        let wait = deadline.at_most(KEY_WAIT);
+        let verified = self.signer.verify(token, now, wait, &*self.clock, &mut verification).await;
         let elapsed = self.clock.monotonic().saturating_duration_since(started);
         let key_lookup = elapsed.saturating_sub(verification);
         self.events.record(Event::Judged { issuer: &self.name, key_lookup, verification });
-        verified
+        match (verified, &self.distributed) {
+            (Verified::Claims(claims, standing), Some(distributed)) => {
+                let wait = deadline.at_most(distributed::CLAIM_WAIT);
+                distributed.complete(claims, standing, &self.signer, wait, self).await.verified
+            }
+            (verified, _) => verified,
+        }
     }
 
     async fn explain(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Explained {
-        let keys = match self.keys.current(self.clock.monotonic()) {
-            Err(Cause::KeysUnavailable) => self.keys.first(deadline).await.ok_or(Cause::KeysUnavailable),
+        let source = &self.signer.keys;
+        let keys = match source.current(self.clock.monotonic()) {
+            Err(Cause::KeysUnavailable) => source.first(deadline).await.ok_or(Cause::KeysUnavailable),
             known => known,
         };
         let keys = match keys {
@@ -230,15 +207,25 @@ impl Verifier for Oidc {
             }
         };
         let mut record = Record::default();
-        let verified = match self.judge(token, &keys, now, &mut record) {
+        let verified = match self.signer.judge(token, &keys, now, &mut record) {
             Ok(verified) => verified,
-            Err(_) => Verified::Reject(Reason::UnknownKey, Some(self.keys.standing(&keys))),
+            Err(_) => Verified::Reject(Reason::UnknownKey, Some(source.standing(&keys))),
         };
-        Explained { steps: record.0, verified }
+        let Record(mut steps) = record;
+        let verified = match (verified, &self.distributed) {
+            (Verified::Claims(claims, standing), Some(distributed)) => {
+                let completed = distributed.complete(claims, standing, &self.signer, deadline, self).await;
+                let outcome = StepOutcome::of(&completed.verified);
+                steps.extend(completed.facts.map(|facts| ExplainedStep { name: "distributed claims", outcome, facts }));
+                completed.verified
+            }
+            (verified, _) => verified,
+        };
+        Explained { steps, verified }
     }
 
     fn health(&self) -> Health {
-        self.keys.health(self.clock.monotonic())
+        self.signer.keys.health(self.clock.monotonic())
     }
 }
 

@@ -167,6 +167,7 @@ mod tests {
             refresh_interval: Duration::from_secs(300),
             max_staleness: Duration::from_secs(86_400),
             state_directory: None,
+            on_behalf_of: None,
         }
     }
 
