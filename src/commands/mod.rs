@@ -7,6 +7,7 @@
 mod check;
 mod dev;
 mod explain;
+mod openshift;
 mod output;
 mod render;
 mod review;
@@ -96,6 +97,8 @@ enum Command {
     LogOut(Box<session::log_out::Arguments>),
     Whoami(session::whoami::Arguments),
     Render(render::Arguments),
+    #[command(name = "openshift")]
+    OpenShift(openshift::Arguments),
 }
 
 /// Runs the command that these arguments (the program's name first) ask for.
@@ -112,6 +115,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::LogOut(arguments)) => session::log_out::run(&arguments),
         Ok(Command::Whoami(arguments)) => session::whoami::run(&arguments),
         Ok(Command::Render(arguments)) => render::run(&arguments),
+        Ok(Command::OpenShift(arguments)) => openshift::run(&arguments),
         Err(error) => return usage(&error, &arguments),
     };
     match outcome {

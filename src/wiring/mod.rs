@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod kubeconfig;
+pub mod openshift;
 pub mod pki;
 pub mod reviewer;
 pub mod service;

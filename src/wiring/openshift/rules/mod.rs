@@ -1,0 +1,165 @@
+//! What is checked, in the order in which a person would look: the platform, the `Authentication`, what it refers to, what
+//! the operators say.
+//!
+//! Each rule reports under a code of [`codes`]. Severity: an error means that the webhook is not honored, that the API
+//! refuses the object, that a kube-apiserver would not start, or that tokens are open to others.
+
+mod authentication;
+pub mod codes;
+mod issuer;
+mod kubeconfig;
+mod material;
+mod metadata;
+mod oidc;
+mod operators;
+mod platform;
+mod report;
+mod schema;
+mod secret;
+mod served;
+mod server;
+
+use serde_json::Value;
+
+use self::report::Report;
+use super::AUTHENTICATION;
+use super::objects::{Kind, Object, Objects};
+use crate::clock::UnixTime;
+use crate::findings::Findings;
+
+pub use self::served::Served;
+
+/// What is not in any object.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// The time that certificates are held against.
+    pub now: UnixTime,
+    /// What the API server answers at the metadata's well-known address, if it was asked.
+    pub served: Option<Served>,
+}
+
+/// Judges objects.
+#[must_use]
+pub fn check(objects: &Objects, circumstances: &Circumstances) -> Findings {
+    let mut report = Report::default();
+    platform::check(objects, &mut report);
+    names(objects, &mut report);
+    if let Some(object) = objects.authentication() {
+        schema::check(object, &mut report);
+        let authentication = Authentication::of(object);
+        authentication::check(&authentication, &mut report);
+        oidc::check(&authentication, &mut report);
+        issuer::check(&authentication, objects, &mut report);
+        if let Some(name) = authentication.webhook_in_question() {
+            secret::check_reference(name, objects, circumstances.now, &mut report);
+        }
+        metadata::check(&authentication, objects, &mut report);
+        if let Some(served) = &circumstances.served {
+            served::check(&authentication, objects, served, &mut report);
+        }
+        operators::check(Some(&authentication), objects, &mut report);
+    } else {
+        without_authentication(objects, circumstances.now, &mut report);
+        operators::check(None, objects, &mut report);
+    }
+    report.into_findings()
+}
+
+/// There is something to be said about each part also without the whole.
+fn without_authentication(objects: &Objects, now: UnixTime, report: &mut Report) {
+    if objects.is_complete {
+        report.error(
+            "authentication_missing",
+            "metadata.name",
+            "the webhook is not honored because there is no Authentication named cluster",
+            "see that this is an OpenShift cluster and that you may read it; on OpenShift the object always exists",
+        );
+    } else {
+        report.info("authentication_not_given", "", "there is no Authentication among the documents", "");
+    }
+    for secret in objects.of(Kind::Secret).filter(|secret| secret::looks_like_a_webhook(secret)) {
+        secret::check(secret, now, report);
+    }
+    for config_map in objects.of(Kind::ConfigMap).filter(|config_map| metadata::looks_like_metadata(config_map)) {
+        metadata::check_config_map(config_map, report);
+    }
+}
+
+fn names(objects: &Objects, report: &mut Report) {
+    for other in objects.of(Kind::Authentication).filter(|object| object.name() != AUTHENTICATION) {
+        report.error(
+            "authentication_name",
+            "metadata.name",
+            format!(
+                "the Authentication {:?} is not honored because operators look at the one named cluster alone",
+                other.name()
+            ),
+            "name it cluster; any other name is refused when it is created",
+        );
+    }
+    if objects.of(Kind::Authentication).filter(|object| object.name() == AUTHENTICATION).count() > 1 {
+        report.error(
+            "authentication_duplicate",
+            "metadata.name",
+            "the Authentication cluster is there more than once, and only the first was looked at",
+            "keep one of them",
+        );
+    }
+    for other in &objects.others {
+        if other.starts_with("Authentication (") {
+            report.warning(
+                "other_authentication",
+                "apiVersion",
+                format!("{other} was not looked at because it is another API's kind or version"),
+                "the one that refers to a webhook is of config.openshift.io/v1",
+            );
+        }
+    }
+}
+
+/// The type of an `Authentication`, as operators read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Integrated,
+    None,
+    Oidc,
+    Unknown,
+}
+
+/// What the rules ask of an `Authentication`.
+struct Authentication<'a> {
+    object: &'a Object,
+    kind: Type,
+}
+
+impl<'a> Authentication<'a> {
+    fn of(object: &'a Object) -> Self {
+        let kind = match object.at("/spec/type") {
+            Value::Null => Type::Integrated,
+            value => match value.as_str() {
+                Some("" | "IntegratedOAuth") => Type::Integrated,
+                Some("None") => Type::None,
+                Some("OIDC") => Type::Oidc,
+                _ => Type::Unknown,
+            },
+        };
+        Self { object, kind }
+    }
+
+    /// The webhook's secret; empty when none is named, which is what an empty name means to operators, too.
+    fn webhook(&self) -> &'a str {
+        self.object.text("/spec/webhookTokenAuthenticator/kubeConfig/name")
+    }
+
+    /// The secret that is worth looking at: one that people made.
+    fn webhook_in_question(&self) -> Option<&'a str> {
+        Some(self.webhook()).filter(|name| !name.is_empty() && *name != super::INTEGRATED_SECRET)
+    }
+
+    fn metadata(&self) -> &'a str {
+        self.object.text("/spec/oauthMetadata/name")
+    }
+}
+
+#[cfg(test)]
+mod tests;
