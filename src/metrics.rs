@@ -138,7 +138,7 @@ impl Metrics {
             )?,
             reloads: new.counters(
                 "countersign_reloads_total",
-                "Configurations that were found changed, by result: success or failure.",
+                "Configurations that were found changed, by result: success, failure, or pending and then success or overdue.",
                 &["result"],
             )?,
             reload_success_timestamp: new.gauge(
@@ -170,7 +170,7 @@ impl Metrics {
         for turned in Turned::ALL {
             metrics.turned.with_label_values(&[turned.code()]);
         }
-        for result in ["success", "failure"] {
+        for result in ["success", "failure", "pending", "overdue"] {
             metrics.reloads.with_label_values(&[result]);
         }
         Ok(metrics)
@@ -237,13 +237,9 @@ impl Metrics {
         self.key_refreshes.with_label_values(&[issuer, result]).inc();
     }
 
-    /// A changed configuration was put in force (with the hash of its files, and when) or refused.
-    pub fn reloaded(&self, success: Option<(&str, u64)>) {
-        let result = if success.is_some() { "success" } else { "failure" };
+    /// A changed configuration was refused, is in force and waits for issuers, or is complete or overdue.
+    pub fn reloaded(&self, result: &'static str) {
         self.reloads.with_label_values(&[result]).inc();
-        if let Some((hash, now)) = success {
-            self.configured(hash, now);
-        }
     }
 
     /// The configuration in force.

@@ -5,6 +5,7 @@
 
 pub mod reload;
 mod status;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -217,6 +218,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             events: Arc::clone(&self.telemetry) as _,
             sources: Arc::clone(&self.sources),
+            grace: config.reload.grace,
         };
         config.issuers.iter().map(|issuer| Ok(build_issuer(issuer, config, &context)?)).collect()
     }

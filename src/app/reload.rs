@@ -1,15 +1,17 @@
 //! Following the files: by content, so that Kubernetes' symlink swaps, editors and plain copies all count.
 //!
 //! A change is loaded, checked and built in full, then put in force in one step. A bad one changes nothing: it is reported
-//! once, and the running configuration stays until the files change again.
+//! once, and the running configuration stays until the files change again. What a good one takes away is gone at once;
+//! issuers that it adds or moves are [waited](super::waiting) for.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::waiting::{Ended, Waiting};
 use super::{InForce, Shared};
 use crate::clock::UnixTime;
 use crate::config::{Config, FileStamp};
@@ -28,6 +30,7 @@ pub struct Reloader {
     in_force: ArcSwap<InForce>,
     seen: Mutex<Vec<FileStamp>>,
     problem: ArcSwap<Option<String>>,
+    waiting: Mutex<Option<Waiting>>,
 }
 
 /// What a look at the files brought.
@@ -62,6 +65,7 @@ impl Reloader {
             in_force: ArcSwap::from_pointee(in_force),
             seen: Mutex::new(files),
             problem: ArcSwap::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -85,7 +89,8 @@ impl Reloader {
 
     /// Looks at the files now and puts a changed configuration in force.
     pub fn look(&self) -> Outcome {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
+        self.settle();
         if seen.iter().all(FileStamp::is_current) {
             return Outcome::Same;
         }
@@ -98,13 +103,13 @@ impl Reloader {
         };
         match result {
             Ok(()) => {
-                metrics.reloaded(Some((&FileStamp::fingerprint(&seen), self.shared.clock.now().seconds())));
+                metrics.configured(&FileStamp::fingerprint(&seen), self.shared.clock.now().seconds());
                 self.problem.store(Arc::new(None));
-                tracing::info!(file = %self.path.display(), "configuration reloaded");
+                self.report_change();
                 Outcome::Changed
             }
             Err(problem) => {
-                metrics.reloaded(None);
+                metrics.reloaded("failure");
                 tracing::error!(file = %self.path.display(), problem, "the changed configuration is not usable; the running one stays");
                 self.problem.store(Arc::new(Some(problem.clone())));
                 Outcome::Refused(problem)
@@ -116,6 +121,54 @@ impl Reloader {
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         Option::clone(&self.problem.load())
+    }
+
+    /// Which issuers the configuration in force waits for and why, and for how long at most; `None` when it is complete.
+    #[must_use]
+    pub fn waiting(&self) -> Option<(Vec<String>, Duration)> {
+        self.settle();
+        let waiting = lock(&self.waiting);
+        waiting.as_ref().map(|waiting| (waiting.reasons(), waiting.remaining(self.shared.clock.monotonic())))
+    }
+
+    fn report_change(&self) {
+        let file = self.path.display();
+        let metrics = self.shared.telemetry.metrics();
+        match &*lock(&self.waiting) {
+            None => {
+                metrics.reloaded("success");
+                tracing::info!(%file, "configuration reloaded");
+            }
+            Some(waiting) => {
+                metrics.reloaded("pending");
+                let waiting_for = waiting.reasons().join("; ");
+                tracing::info!(%file, waiting_for, "configuration reloaded; issuers that are new or moved have no keys yet");
+            }
+        }
+    }
+
+    /// Takes note when what is waited for has come, or time is up.
+    pub(super) fn settle(&self) {
+        let mut waiting = lock(&self.waiting);
+        let Some(ended) = waiting.as_mut().and_then(|waiting| waiting.ended(self.shared.clock.monotonic())) else {
+            return;
+        };
+        *waiting = None;
+        let metrics = self.shared.telemetry.metrics();
+        match ended {
+            Ended::Complete => {
+                metrics.reloaded("success");
+                tracing::info!("the reloaded configuration is complete: every issuer has its keys");
+            }
+            Ended::Overdue(reasons) => {
+                metrics.reloaded("overdue");
+                let problem = reasons.join("; ");
+                tracing::error!(
+                    problem,
+                    "reload.grace is over, and issuers of the reloaded configuration have no keys"
+                );
+            }
+        }
     }
 
     pub(super) fn in_force(&self) -> Arc<InForce> {
@@ -138,6 +191,10 @@ impl Reloader {
         let expires = expiry(&config);
         let (front, in_force) = self.shared.assemble(config, Some(&before)).map_err(|error| chain(&error))?;
         self.gateway.replace(front);
+        let mut waiting = lock(&self.waiting);
+        let now = self.shared.clock.monotonic();
+        *waiting = Waiting::after(running, waiting.take(), &in_force.config, &in_force.issuers, now);
+        drop(waiting);
         self.in_force.store(Arc::new(in_force));
         if let Some(expires) = expires {
             self.shared.telemetry.metrics().certificate_expires(expires);
@@ -149,4 +206,9 @@ impl Reloader {
 /// When the serving certificate expires, in seconds since 1970.
 fn expiry(config: &Config) -> Option<u64> {
     tls::leaf_expiry(&config.server.tls.certificate_chain).map(UnixTime::seconds)
+}
+
+/// A panic elsewhere leaves these values whole: each is set in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

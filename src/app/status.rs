@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -45,6 +46,7 @@ impl Overview {
 impl Status for Overview {
     fn metrics(&self) -> Vec<u8> {
         let _one = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reloader.settle();
         let metrics = self.shared.telemetry.metrics();
         metrics.sample(&Sample {
             cache_totals: &self.shared.totals,
@@ -78,7 +80,7 @@ impl Status for Overview {
                     "no issuer's keys have been fetched yet".to_owned()
                 },
             },
-            configuration(self.reloader.problem()),
+            configuration(self.reloader.problem(), self.reloader.waiting()),
         ];
         checks.extend(issuers.into_iter().map(|(name, health)| issuer(&name, &health)));
         checks
@@ -100,12 +102,19 @@ impl Status for Overview {
     }
 }
 
-fn configuration(problem: Option<String>) -> Check {
+fn configuration(problem: Option<String>, waiting: Option<(Vec<String>, Duration)>) -> Check {
     let ok = problem.is_none();
-    let detail = problem.map_or_else(
-        || "the files are in force".to_owned(),
-        |problem| format!("the changed files are not usable, the running configuration stays: {}", one_line(&problem)),
-    );
+    let detail = match (problem, waiting) {
+        (Some(problem), _) => {
+            format!("the changed files are not usable, the running configuration stays: {}", one_line(&problem))
+        }
+        (None, None) => "the files are in force".to_owned(),
+        (None, Some((reasons, remaining))) => format!(
+            "the files are in force; waiting for keys, for {} s more: {}",
+            remaining.as_secs(),
+            one_line(&reasons.join("; "))
+        ),
+    };
     Check { name: "configuration".to_owned(), ok, required: false, detail }
 }
 
@@ -113,6 +122,13 @@ fn issuer(name: &str, health: &Health) -> Check {
     let Health { keys, remaining_seconds, .. } = health;
     let age = health.age_seconds.map_or_else(String::new, |age| format!(", confirmed {age} s ago"));
     let detail = match (&health.failing, health.usable) {
+        (failing, true) if health.borrowed => format!(
+            "{keys} keys from where they were before, usable for {remaining_seconds} s more; {}",
+            failing.as_deref().map_or_else(
+                || "the first fetch from their new place is under way".to_owned(),
+                |problem| format!("fetching from their new place fails: {}", one_line(problem)),
+            )
+        ),
         (None, true) => format!("{keys} keys{age}"),
         (None, false) => "the first fetch of its keys is under way".to_owned(),
         (Some(problem), true) => format!(
@@ -121,7 +137,12 @@ fn issuer(name: &str, health: &Health) -> Check {
         ),
         (Some(problem), false) => format!("no usable keys: {}", one_line(problem)),
     };
-    Check { name: format!("issuer/{name}"), ok: health.usable && health.failing.is_none(), required: false, detail }
+    Check {
+        name: format!("issuer/{name}"),
+        ok: health.is_settled() && health.failing.is_none(),
+        required: false,
+        detail,
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -23,6 +23,7 @@ pub(super) struct CountersignConfiguration {
     pub(super) issuers: Option<Vec<IssuerSettings>>,
     pub(super) introspection: Option<Vec<Value>>,
     pub(super) cache: Option<Cache>,
+    pub(super) reload: Option<Reload>,
     pub(super) state_directory: Option<String>,
     pub(super) log: Option<Log>,
 }
@@ -102,6 +103,12 @@ pub(super) struct Cache {
     pub(super) accept_ttl: Option<Scalar>,
     #[serde(rename = "rejectTTL")]
     pub(super) reject_ttl: Option<Scalar>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Reload {
+    pub(super) grace: Option<Scalar>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -234,7 +241,7 @@ macro_rules! mappings_only {
 }
 
 mappings_only! {
-    CountersignConfiguration Server Tls Callers Drain Admin IssuerSettings Keys DistributedClaims Cache Log
+    CountersignConfiguration Server Tls Callers Drain Admin IssuerSettings Keys DistributedClaims Cache Reload Log
     AuthenticationConfiguration JwtAuthenticator Issuer ClaimValidationRule ClaimMappings PrefixedClaimOrExpression
     ClaimOrExpression ExtraMapping UserValidationRule Anonymous AnonymousCondition
 }

@@ -9,7 +9,7 @@ use super::authentication;
 use super::files::{FileStamp, Files};
 use super::issuers::{self, Kubernetes};
 use super::report::Report;
-use super::{Cache, Config, Log, LogFormat, file, server, values, yaml};
+use super::{Cache, Config, Log, LogFormat, Reload, file, server, values, yaml};
 use crate::clock::UnixTime;
 use crate::findings::{FieldPath, Findings};
 
@@ -33,6 +33,11 @@ const MAX_ACCEPT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 const DEFAULT_REJECT_TTL: Duration = Duration::from_secs(10);
 /// A refusal may be wrong in a moment, when keys or claims change at the issuer.
 const MAX_REJECT_TTL: Duration = Duration::from_secs(10 * 60);
+
+/// As long as kube-apiserver gives the issuers of a changed file.
+const DEFAULT_GRACE: Duration = Duration::from_secs(60);
+/// Who gives an issuer another place for its keys does not mean the old ones for much longer.
+const MAX_GRACE: Duration = Duration::from_secs(60 * 60);
 
 /// How often files that change while they are read are read again. A link swap changes all files of a volume at once, and
 /// some of the old with some of the new would be a configuration that nobody wrote. What still changes after this is
@@ -126,6 +131,7 @@ fn build(
         admin,
         issuers,
         cache: cache(document.cache.unwrap_or_default(), &root.field("cache"), report),
+        reload: reload(document.reload.unwrap_or_default(), &root.field("reload"), report),
         state_directory: document.state_directory.map(|name| files.resolve(&name)),
         log: log(document.log.unwrap_or_default(), &root.field("log"), report),
     };
@@ -196,6 +202,11 @@ fn cache(section: file::Cache, path: &FieldPath, report: &mut Report) -> Cache {
         accept_ttl: values::duration(section.accept_ttl, DEFAULT_ACCEPT_TTL, ttl(MAX_ACCEPT_TTL), &accept, report),
         reject_ttl: values::duration(section.reject_ttl, DEFAULT_REJECT_TTL, ttl(MAX_REJECT_TTL), &reject, report),
     }
+}
+
+fn reload(section: file::Reload, path: &FieldPath, report: &mut Report) -> Reload {
+    let allowed = Duration::ZERO..=MAX_GRACE;
+    Reload { grace: values::duration(section.grace, DEFAULT_GRACE, allowed, &path.field("grace"), report) }
 }
 
 fn log(section: file::Log, path: &FieldPath, report: &mut Report) -> Log {

@@ -49,6 +49,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// The memory of verdicts.
     pub cache: Cache,
+    /// How a changed configuration takes the place of the one before.
+    pub reload: Reload,
     /// Where the last good keys are kept over restarts.
     pub state_directory: Option<PathBuf>,
     /// How to log.
@@ -217,6 +219,13 @@ pub struct Cache {
     pub accept_ttl: Duration,
     /// How long a refused token is remembered; zero for not at all.
     pub reject_ttl: Duration,
+}
+
+/// How a changed configuration takes the place of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// How long an issuer whose keys are to come from another place may go on with those that it has; zero for not at all.
+    pub grace: Duration,
 }
 
 /// How to log.

@@ -96,8 +96,18 @@ pub struct Health {
     pub age_seconds: Option<u64>,
     /// For how many seconds they may still be used without another confirmation.
     pub remaining_seconds: u64,
+    /// Whether they came from where keys were fetched before the settings changed, and stand in until there are others.
+    pub borrowed: bool,
     /// Why the last attempt to refresh them failed; `None` when it did not.
     pub failing: Option<String>,
+}
+
+impl Health {
+    /// Whether there are usable keys from where the settings say.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.usable && !self.borrowed
+    }
 }
 
 /// The kinds of provider that can be configured.

@@ -17,6 +17,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod metrics;
+mod moves;
 mod reload;
 mod render;
 mod reviews;

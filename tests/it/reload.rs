@@ -229,18 +229,6 @@ async fn j4_a_change_of_how_keys_are_kept_costs_no_keys_even_in_an_outage() {
 }
 
 #[tokio::test]
-async fn j4_other_trust_means_other_keys() {
-    let stranger = issuer().await;
-    let mut rig = Rig::start().await;
-    assert_eq!(rig.caller.review(&rig.token().mint()).await, accepted("oidc:alice"));
-    rig.reconfigure(|settings| settings.jwt()["issuer"]["certificateAuthority"] = json!(stranger.ca_pem()));
-    assert_eq!(rig.caller.review(&rig.token().mint()).await, undecided("keys_unavailable"));
-    let both = [rig.issuer.ca_pem(), stranger.ca_pem()].concat();
-    rig.reconfigure(|settings| settings.jwt()["issuer"]["certificateAuthority"] = json!(both));
-    assert_eq!(rig.caller.review(&rig.token().mint()).await, accepted("oidc:alice"));
-}
-
-#[tokio::test]
 async fn j4_a_reload_while_a_fetch_hangs_waits_for_nothing() {
     use countersign::dev::issuer::Fault;
     let mut rig = Rig::start().await;

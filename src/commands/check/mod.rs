@@ -64,7 +64,8 @@ async fn fetch_keys(config: Config) -> Result<Findings, Failure> {
     let config = Config { state_directory: None, ..config };
     let (sender, mut fetched) = mpsc::unbounded_channel();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let context = oidc::Context { clock, events: Arc::new(Listener(sender)), sources: Arc::default() };
+    let context =
+        oidc::Context { clock, events: Arc::new(Listener(sender)), sources: Arc::default(), grace: Duration::ZERO };
     let build = |issuer| app::build_issuer(issuer, &config, &context).map_err(|error| Failure::unknown(&error));
     // The fetches go on for as long as the issuers are there.
     let _issuers = config.issuers.iter().map(build).collect::<Result<Vec<_>, _>>()?;

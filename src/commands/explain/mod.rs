@@ -62,7 +62,12 @@ pub(super) async fn walk(path: &Path, token: &BearerToken, audiences: &[String])
     // Not `Refused`: that would be the verdict on the token.
     let Some(config) = loaded.config else { return Err(Failure::WrongUse(serve::refused(path, &loaded.findings))) };
     let config = Config { state_directory: None, ..config };
-    let context = oidc::Context { clock: Arc::clone(&clock), events: Arc::new(NoEvents), sources: Arc::default() };
+    let context = oidc::Context {
+        clock: Arc::clone(&clock),
+        events: Arc::new(NoEvents),
+        sources: Arc::default(),
+        grace: Duration::ZERO,
+    };
     let issuers = config
         .issuers
         .iter()

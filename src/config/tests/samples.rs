@@ -80,6 +80,7 @@ fn every_setting_is_in_the_complete_sample_and_in_the_documentation() {
         names_of::<file::Keys>(),
         names_of::<file::DistributedClaims>(),
         names_of::<file::Cache>(),
+        names_of::<file::Reload>(),
         names_of::<file::Log>(),
     ]
     .concat_all();

@@ -7,7 +7,7 @@ use tracing::Level;
 use super::*;
 use crate::config::{
     Admin, AllowedEndpoint, Cache, ClaimMapping, DistributedClaims, Drain, Issuer, Keys, Log, LogFormat, Mapping,
-    ReservedIdentities, TokenProfile,
+    Reload, ReservedIdentities, TokenProfile,
 };
 
 /// Changes to a sound main file, and what is found then.
@@ -36,7 +36,7 @@ fn config(changes: &[(&str, Value)]) -> Config {
 
 #[test]
 fn a_sound_configuration_is_loaded_with_the_defaults() {
-    let Config { server, admin, issuers, cache, state_directory, log } = config(&[]);
+    let Config { server, admin, issuers, cache, reload, state_directory, log } = config(&[]);
     assert_eq!(server.address, "127.0.0.1:8443".parse().unwrap());
     let api_audiences = ["https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
     assert_eq!(server.api_audiences, api_audiences);
@@ -48,6 +48,7 @@ fn a_sound_configuration_is_loaded_with_the_defaults() {
     let cache_defaults =
         Cache { max_size: 64 << 20, accept_ttl: Duration::from_secs(300), reject_ttl: Duration::from_secs(10) };
     assert_eq!(cache, cache_defaults);
+    assert_eq!(reload, Reload { grace: Duration::from_secs(60) });
     assert_eq!(state_directory, None);
     assert_eq!(log, Log { format: LogFormat::Json, level: Level::INFO });
     let mapping = |claim: &str| ClaimMapping { claim: claim.to_owned(), prefix: "one:".to_owned() };
@@ -82,6 +83,7 @@ fn every_setting_reaches_the_configuration() {
         ("server.drain", json!({"lameDuck": "0s", "timeout": "1m30s"})),
         ("admin.address", json!("[::1]:9090")),
         ("cache", json!({"maxSize": "1Gi", "acceptTTL": "0", "rejectTTL": 0})),
+        ("reload", json!({"grace": "90s"})),
         ("stateDirectory", json!("state")),
         ("log", json!({"format": "text", "level": "debug"})),
         ("introspection", json!([])),
@@ -106,6 +108,7 @@ fn every_setting_reaches_the_configuration() {
     assert!(config.server.refusal_reasons);
     assert_eq!(config.server.drain, Drain { lame_duck: Duration::ZERO, timeout: Duration::from_secs(90) });
     assert_eq!(config.admin.address, "[::1]:9090".parse().unwrap());
+    assert_eq!(config.reload, Reload { grace: Duration::from_secs(90) });
     assert_eq!(config.cache, Cache { max_size: 1 << 30, accept_ttl: Duration::ZERO, reject_ttl: Duration::ZERO });
     assert_eq!(config.state_directory.unwrap().file_name().unwrap(), "state");
     assert_eq!(config.log, Log { format: LogFormat::Text, level: Level::DEBUG });
@@ -161,6 +164,7 @@ fn j4_unknown_fields_are_found_at_every_level() {
         "admin.odd",
         "cache.odd",
         "cache.acceptTtl",
+        "reload.odd",
         "log.odd",
         "authenticationconfigurationfile",
         "issuers[0].odd",
@@ -392,6 +396,7 @@ fn j4_durations_and_sizes_are_checked() {
         ("server.drain.timeout", &["1s", "10m"], &["999ms", "10m1s"]),
         ("cache.acceptTTL", &["0s", "24h"], &["24h1s"]),
         ("cache.rejectTTL", &["0s", "10m"], &["10m1s"]),
+        ("reload.grace", &["0s", "1h"], &["1h1s"]),
     ] {
         for text in good {
             assert_cases(&[(text, &[(path, json!(text))], &[])]);

@@ -85,11 +85,15 @@ impl KeySettings {
         }
     }
 
+    /// Whether both are about the same issuer's keys for the same purpose, wherever each looks for them.
+    fn are_for_the_same_tokens_as(&self, other: &Self) -> bool {
+        self.issuer == other.issuer && self.on_behalf_of == other.on_behalf_of
+    }
+
     /// Whether keys that were fetched under the other settings would be fetched under these: from the same issuer, by
     /// the same way, trusting the same authorities.
     fn are_for_the_same_place_as(&self, other: &Self) -> bool {
-        self.issuer == other.issuer
-            && self.on_behalf_of == other.on_behalf_of
+        self.are_for_the_same_tokens_as(other)
             && self.discovery_url == other.discovery_url
             && self.certificate_authority == other.certificate_authority
     }
@@ -104,6 +108,8 @@ pub struct Context {
     pub events: Arc<dyn Events>,
     /// The key sources that are running, so that a new configuration takes over those whose settings it leaves alone.
     pub sources: Arc<KeySources>,
+    /// How long an issuer whose keys are to come from another place may go on with those that it has.
+    pub grace: Duration,
 }
 
 /// Why an issuer cannot be set up.

@@ -4,6 +4,12 @@
 //! published; only a complete, usable set replaces another, and replaces it whole; a key that the provider withdrew is
 //! gone with the next fetch; no flood of tokens makes more than one fetch in `REFETCH_COOL_DOWN`. One task owns the
 //! fetching; everyone else reads a snapshot.
+//!
+//! A source that takes the place of one that asked elsewhere may begin with that one's keys, on loan: until it has its
+//! own, and for no longer than the operator's grace. Nothing is fetched from where they came from any more.
+
+mod pace;
+mod sources;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,6 +21,7 @@ use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+pub use self::sources::KeySources;
 use super::fetcher::Fetcher;
 use super::snapshot::{self, Kept};
 use super::{Context, KeySettings, SetupError};
@@ -30,38 +37,6 @@ use crate::providers::Health;
 /// the provider, short enough that a rotation without overlap is soon over.
 const REFETCH_COOL_DOWN: Duration = Duration::from_secs(30);
 
-/// After a failure the next attempt comes after this, doubling with each further one up to the second.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LAST: Duration = Duration::from_secs(30);
-
-/// `Cache-Control` can have keys fetched sooner than `refreshInterval` says, but not more often than this.
-const REFRESH_AT_LEAST: Duration = Duration::from_secs(60);
-
-/// The key sources that are running, for the next configuration to take over.
-#[derive(Default)]
-pub struct KeySources(Mutex<Vec<Weak<KeySource>>>);
-
-impl KeySources {
-    /// The running source with the same settings, or a new one.
-    ///
-    /// # Errors
-    ///
-    /// When the settings cannot work.
-    pub fn take_over_or_start(&self, settings: KeySettings, context: &Context) -> Result<Arc<KeySource>, SetupError> {
-        let mut running = lock(&self.0);
-        running.retain(|source| source.strong_count() > 0);
-        let mut sources = running.iter().filter_map(Weak::upgrade);
-        // The newest of them: an older one may be alive for a review that has not ended.
-        let before = sources.clone().rfind(|source| source.settings.are_for_the_same_place_as(&settings));
-        if let Some(source) = sources.find(|source| source.settings == settings) {
-            return Ok(source);
-        }
-        let source = KeySource::start(settings, context, before.as_deref())?;
-        running.push(Arc::downgrade(&source));
-        Ok(source)
-    }
-}
-
 /// The keys of one issuer and the task that keeps them fresh. The task ends when the last user is gone.
 pub struct KeySource {
     name: IssuerName,
@@ -71,6 +46,7 @@ pub struct KeySource {
     ground: Arc<Ground>,
     keys: ArcSwapOption<Keys>,
     confirmed_at: Mutex<Option<Instant>>,
+    loan: Mutex<Option<Loan>>,
     failing: ArcSwap<Option<String>>,
     rounds: watch::Sender<Rounds>,
     wanted: Arc<Notify>,
@@ -93,6 +69,14 @@ impl Keys {
     pub fn set(&self) -> &KeySet {
         &self.set
     }
+}
+
+/// Where keys on loan came from, so that they can go back there.
+#[derive(Clone)]
+struct Loan {
+    from: KeySettings,
+    /// How long they would have been good there.
+    good_until: Instant,
 }
 
 /// What asking for newer keys brought.
@@ -125,21 +109,30 @@ struct Throttle {
 }
 
 impl KeySource {
-    /// Takes the last good keys from the source that this one replaces or from the state directory, if there are any,
-    /// and begins to fetch.
+    /// Begins with the last good keys, if there are any: from the source that this one replaces, from the state directory,
+    /// or on loan from a source that asks elsewhere for the same issuer's. Then begins to fetch.
     ///
     /// # Errors
     ///
     /// When the settings cannot work.
-    fn start(settings: KeySettings, context: &Context, before: Option<&Self>) -> Result<Arc<Self>, SetupError> {
+    fn start(
+        settings: KeySettings,
+        context: &Context,
+        before: Option<&Self>,
+        lender: Option<&Self>,
+    ) -> Result<Arc<Self>, SetupError> {
         let fetcher = Fetcher::new(&settings)?;
         let source = Arc::new(Self {
-            name: IssuerName::new(&settings.issuer),
+            name: match &settings.on_behalf_of {
+                None => IssuerName::new(&settings.issuer),
+                Some(owner) => IssuerName::new(&format!("{} (for claims of {owner})", settings.issuer)),
+            },
             clock: Arc::clone(&context.clock),
             events: Arc::clone(&context.events),
             ground: Ground::new(context.clock.monotonic()),
             keys: ArcSwapOption::empty(),
             confirmed_at: Mutex::new(None),
+            loan: Mutex::default(),
             failing: ArcSwap::default(),
             rounds: watch::Sender::default(),
             wanted: Arc::default(),
@@ -148,8 +141,9 @@ impl KeySource {
             kept: watch::Sender::default(),
             settings,
         });
-        if !before.is_some_and(|before| source.inherit(before)) {
-            source.restore();
+        let has_own = before.is_some_and(|before| source.inherit(before)) || source.restore();
+        if let Some(lender) = lender.filter(|_| !has_own) {
+            source.borrow(lender, context.grace);
         }
         if let Some(directory) = source.settings.state_directory.clone() {
             let (events, name) = (Arc::clone(&source.events), source.name.clone());
@@ -159,6 +153,12 @@ impl KeySource {
         let task = tokio::spawn(run(Arc::downgrade(&source), Arc::clone(&source.wanted), fetcher));
         *lock(&source.task) = Some(task.abort_handle());
         Ok(source)
+    }
+
+    /// Whether keys that this source has came from where these settings lead.
+    fn has_keys_of_the_place(&self, settings: &KeySettings) -> bool {
+        let place = lock(&self.loan).as_ref().map_or_else(|| self.settings.clone(), |loan| loan.from.clone());
+        place.are_for_the_same_place_as(settings)
     }
 
     /// What this source was made from.
@@ -174,7 +174,11 @@ impl KeySource {
     /// [`Cause::KeysUnavailable`] before the first ones, [`Cause::KeysStale`] beyond `maxStaleness`.
     pub fn current(&self, now: Instant) -> Result<Arc<Keys>, Cause> {
         let keys = self.keys.load_full().ok_or(Cause::KeysUnavailable)?;
-        if self.ground.is_good(now) { Ok(keys) } else { Err(Cause::KeysStale) }
+        match self.ground.is_good(now) {
+            true => Ok(keys),
+            false if self.is_on_loan() => Err(Cause::KeysUnavailable),
+            false => Err(Cause::KeysStale),
+        }
     }
 
     /// Waits for the first round of fetching after the start; `None` when it brings nothing in time, or did before.
@@ -230,16 +234,17 @@ impl KeySource {
             keys: self.keys.load().as_ref().map_or(0, |keys| keys.set.len()),
             age_seconds: lock(&self.confirmed_at).map(|at| now.saturating_duration_since(at).as_secs()),
             remaining_seconds: self.ground.good_for(now).as_secs(),
+            borrowed: self.is_on_loan(),
             failing: Option::clone(&self.failing.load()),
         }
     }
 
-    /// Reads the state directory. What is not fit is reported and left out.
-    fn restore(&self) {
-        let Some(directory) = &self.settings.state_directory else { return };
+    /// Reads the state directory; whether there were keys. What is not fit is reported and left out.
+    fn restore(&self) -> bool {
+        let Some(directory) = &self.settings.state_directory else { return false };
         let kept = match Kept::load(directory, &self.settings) {
             Ok(Some(kept)) => kept,
-            Ok(None) => return,
+            Ok(None) => return false,
             Err(error) => return self.not_kept(&chain(&error)),
         };
         let age = self.clock.now().since(kept.confirmed_at());
@@ -249,18 +254,47 @@ impl KeySource {
             Err(error) => return self.not_kept(&chain(&error)),
         };
         self.begin_with(set, Bytes::copy_from_slice(kept.key_set()), age);
+        true
     }
 
-    /// Takes over the keys of a source that other settings put an end to. Whether there were any.
+    /// Takes over the keys of a source that other settings put an end to, if they came from where these lead. Whether there
+    /// were any.
     fn inherit(&self, before: &Self) -> bool {
-        let now = self.clock.monotonic();
-        let Ok(keys) = before.current(now) else { return false };
-        let age = before.settings.max_staleness.saturating_sub(before.ground.good_for(now));
-        match KeySet::parse(&keys.document) {
-            Ok(set) if age < self.settings.max_staleness => self.begin_with(set, keys.document.clone(), age),
-            _ => return false,
+        let Some((keys, origin, age)) = before.to_hand_over(&self.settings) else { return false };
+        if !origin.from.are_for_the_same_place_as(&self.settings) {
+            return false;
         }
+        let Ok(set) = KeySet::parse(&keys.document) else { return false };
+        self.begin_with(set, keys.document.clone(), age);
         true
+    }
+
+    /// Takes the keys of a source that asks elsewhere, for a while.
+    fn borrow(&self, lender: &Self, grace: Duration) {
+        let Some((keys, origin, _)) = lender.to_hand_over(&self.settings) else { return };
+        if origin.from.are_for_the_same_place_as(&self.settings) {
+            return;
+        }
+        let Ok(set) = KeySet::parse(&keys.document) else { return };
+        let now = self.clock.monotonic();
+        *lock(&self.loan) = Some(origin);
+        self.put_in_force(set, keys.document.clone());
+        // What was lent once is not lent for longer by being lent again.
+        self.ground.extend_to(now + grace.min(lender.ground.good_for(now)));
+    }
+
+    /// The keys in force, where they came from, and how old they are; nothing if they are too old for the settings.
+    fn to_hand_over(&self, settings: &KeySettings) -> Option<(Arc<Keys>, Loan, Duration)> {
+        let now = self.clock.monotonic();
+        let keys = self.current(now).ok()?;
+        let own = || Loan { from: self.settings.clone(), good_until: now + self.ground.good_for(now) };
+        let origin = lock(&self.loan).clone().unwrap_or_else(own);
+        let age = origin.from.max_staleness.saturating_sub(origin.good_until.saturating_duration_since(now));
+        (age < settings.max_staleness).then_some((keys, origin, age))
+    }
+
+    fn is_on_loan(&self) -> bool {
+        lock(&self.loan).is_some()
     }
 
     /// Begins with keys that were confirmed some time ago.
@@ -284,14 +318,14 @@ impl KeySource {
                 *failures = 0;
                 fetcher.settle();
                 self.failing.store(Arc::new(None));
-                jittered(refresh_after(*max_age, self.settings.refresh_interval))
+                pace::jittered(pace::refresh_after(*max_age, self.settings.refresh_interval))
             }
             Err(problem) => {
                 *failures = failures.saturating_add(1);
                 fetcher.forget();
                 self.failing.store(Arc::new(Some(problem.clone())));
                 self.record(KeysFetched::Failed { problem });
-                jittered(retry_after(*failures))
+                pace::jittered(pace::retry_after(*failures))
             }
         };
         self.end_round(outcome.is_ok(), asked_for, *failures);
@@ -302,7 +336,7 @@ impl KeySource {
         {
             let mut throttle = lock(&self.throttle);
             if asked_for {
-                let pause = if succeeded { REFETCH_COOL_DOWN } else { retry_after(failures) };
+                let pause = if succeeded { REFETCH_COOL_DOWN } else { pace::retry_after(failures) };
                 *throttle = Throttle { under_way: None, not_before: Some(self.clock.monotonic() + pause) };
             }
         }
@@ -334,6 +368,7 @@ impl KeySource {
         };
         self.ground.extend_to(good_until);
         *lock(&self.confirmed_at) = Some(now);
+        *lock(&self.loan) = None;
         if !changed {
             self.record(KeysFetched::Unchanged);
         }
@@ -373,8 +408,9 @@ impl KeySource {
         self.events.record(Event::KeysFetched { issuer: &self.name, result });
     }
 
-    fn not_kept(&self, problem: &str) {
+    fn not_kept(&self, problem: &str) -> bool {
         self.events.record(Event::KeysNotKept { issuer: &self.name, problem });
+        false
     }
 }
 
@@ -396,29 +432,6 @@ async fn run(source: Weak<KeySource>, wanted: Arc<Notify>, mut fetcher: Fetcher)
     }
 }
 
-/// When keys that were just fetched are fetched again: as configured, or sooner if the provider says so.
-fn refresh_after(max_age: Option<Duration>, interval: Duration) -> Duration {
-    max_age.unwrap_or(interval).clamp(REFRESH_AT_LEAST.min(interval), interval)
-}
-
-fn retry_after(failures: u32) -> Duration {
-    RETRY_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(RETRY_LAST)
-}
-
-/// Up to a fifth less, never more, so that replicas do not ask a provider all at once and limits are kept.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(1.0 - 0.2 * fraction())
-}
-
-/// A random number in 0..1. Without randomness, the middle.
-fn fraction() -> f64 {
-    let mut bytes = [0_u8; 2];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX),
-        Err(_) => 0.5,
-    }
-}
-
 /// A panic elsewhere leaves these values whole: each is set in one step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -433,36 +446,6 @@ mod tests {
     use crate::dev::issuer::{Issuer, IssuerOptions};
 
     const INTERVAL: Duration = Duration::from_secs(300);
-
-    #[test]
-    fn g3_cache_control_has_keys_fetched_sooner_but_neither_later_nor_all_the_time() {
-        let seconds = |max_age: Option<u64>| refresh_after(max_age.map(Duration::from_secs), INTERVAL).as_secs();
-        assert_eq!(seconds(None), 300);
-        assert_eq!(seconds(Some(120)), 120);
-        assert_eq!(seconds(Some(86_400)), 300);
-        assert_eq!(seconds(Some(0)), 60);
-        let short = Duration::from_secs(10);
-        assert_eq!(
-            refresh_after(Some(Duration::ZERO), short),
-            short,
-            "an interval below the minimum is the operator's word"
-        );
-    }
-
-    #[test]
-    fn g1_failures_are_tried_again_soon_at_first_and_at_least_every_half_minute() {
-        let pauses: Vec<_> = [1, 2, 3, 5, 6, 1000, u32::MAX].map(|failures| retry_after(failures).as_secs()).into();
-        assert_eq!(pauses, [1, 2, 4, 16, 30, 30, 30]);
-    }
-
-    #[test]
-    fn g12_pauses_are_spread_below_their_limit() {
-        let mut pauses: Vec<_> = (0..200).map(|_| jittered(INTERVAL)).collect();
-        assert!(pauses.iter().all(|pause| (INTERVAL.mul_f64(0.8)..=INTERVAL).contains(pause)));
-        pauses.sort_unstable();
-        pauses.dedup();
-        assert!(pauses.len() > 100, "replicas that start together drift apart: {}", pauses.len());
-    }
 
     /// A fault in our own code: whoever is told first that there are new keys falls over.
     struct PanicsOnce(AtomicBool);
@@ -487,7 +470,7 @@ mod tests {
             on_behalf_of: None,
         };
         let events = Arc::new(PanicsOnce(AtomicBool::new(false)));
-        let context = Context { clock: Arc::new(SystemClock), events, sources: Arc::default() };
+        let context = Context { clock: Arc::new(SystemClock), events, sources: Arc::default(), grace: Duration::ZERO };
         let source = context.sources.take_over_or_start(settings, &context).unwrap();
         let mut rounds = source.rounds.subscribe();
         rounds.wait_for(|rounds| rounds.ended == 1).await.unwrap();
