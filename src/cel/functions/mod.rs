@@ -1,0 +1,72 @@
+//! What expressions can call: one table of overloads, put together from the libraries that kube-apiserver has.
+//!
+//! A library is a file with a `declare` that adds [`Overload`]s. The checker takes types from the table, the evaluator
+//! bodies; an overload is run only for values of its types. To add one: write its file, add it to [`LIBRARIES`].
+
+mod conversions;
+mod operators;
+mod optionals;
+mod strings;
+mod times;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::budget::Meter;
+use super::error::Fault;
+use super::types::Type;
+use super::value::Value;
+
+/// What a function does: takes the target, if it has one, and the arguments, which are of the overload's types as far as
+/// [`Value::is_taken_as`] tells; a body with parameters of type `Dyn` or `A` looks for itself. It pays for what it does
+/// beyond a step.
+pub(super) type Body = for<'v> fn(&mut Meter, &[Value<'v>]) -> Result<Value<'v>, Fault>;
+
+/// One way to call a function.
+pub(super) struct Overload {
+    /// Whether it is called as `x.f(…)`; the first parameter is then the `x`.
+    pub(super) is_member: bool,
+    pub(super) parameters: Vec<Type>,
+    pub(super) result: Type,
+    pub(super) body: Body,
+}
+
+/// All overloads by function name.
+#[derive(Default)]
+pub(super) struct Table(BTreeMap<&'static str, Vec<Overload>>);
+
+impl Table {
+    /// Adds `f(…)`.
+    fn function(&mut self, name: &'static str, parameters: &[Type], result: Type, body: Body) {
+        self.add(name, false, parameters, result, body);
+    }
+
+    /// Adds `x.f(…)`, the type of `x` being the first parameter.
+    fn member(&mut self, name: &'static str, parameters: &[Type], result: Type, body: Body) {
+        self.add(name, true, parameters, result, body);
+    }
+
+    fn add(&mut self, name: &'static str, is_member: bool, parameters: &[Type], result: Type, body: Body) {
+        let parameters = parameters.to_vec();
+        self.0.entry(name).or_default().push(Overload { is_member, parameters, result, body });
+    }
+}
+
+const LIBRARIES: &[fn(&mut Table)] =
+    &[operators::declare, conversions::declare, optionals::declare, strings::declare, times::declare];
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table::default();
+    LIBRARIES.iter().for_each(|declare| declare(&mut table));
+    table
+});
+
+/// The overloads of a function; `None` if there is no such function.
+pub(super) fn overloads(name: &str) -> Option<&'static [Overload]> {
+    TABLE.0.get(name).map(Vec::as_slice)
+}
+
+/// A number of characters or items as an expression sees it.
+fn count(length: usize) -> Value<'static> {
+    Value::Int(i64::try_from(length).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,90 @@
+//! Equality and order. Numbers compare across their types; everything else is equal to its own kind only.
+
+use std::cmp::Ordering;
+
+use super::{Value, opaque};
+use crate::cel::budget::Meter;
+use crate::cel::error::Fault;
+
+/// Whether two values are the same.
+pub(in crate::cel) fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<bool, Fault> {
+    meter.charge(left.size().min(right.size()))?;
+    Ok(match (left, right) {
+        (Value::Bool(left), Value::Bool(right)) => left == right,
+        (Value::Bytes(left), Value::Bytes(right)) => left == right,
+        (Value::Claims(_), _) | (_, Value::Claims(_)) => return Err(Fault::NoOverload),
+        (Value::User(left), Value::User(right)) if std::ptr::eq(*left, *right) => true,
+        (Value::User(_), _) | (_, Value::User(_)) => return Err(Fault::NoOverload),
+        (Value::Duration(left), Value::Duration(right)) => left == right,
+        (Value::List(left), Value::List(right)) => {
+            if left.len() != right.len() {
+                return Ok(false);
+            }
+            for (left, right) in left.iter().zip(right.iter()) {
+                if !equal(&left, &right, meter)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Map(left), Value::Map(right)) => {
+            if left.len() != right.len() {
+                return Ok(false);
+            }
+            for key in left.keys() {
+                let (Some(left), Some(right)) = (left.find_exactly(&key), right.find_exactly(&key)) else {
+                    return Ok(false);
+                };
+                if !equal(&left, &right, meter)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Null, Value::Null) | (Value::Optional(None), Value::Optional(None)) => true,
+        (Value::Opaque(left), Value::Opaque(right)) => opaque::equal(left, right),
+        (Value::Optional(Some(left)), Value::Optional(Some(right))) => equal(left, right, meter)?,
+        (Value::String(left), Value::String(right)) => **left == **right,
+        (Value::Timestamp(left), Value::Timestamp(right)) => left == right,
+        (Value::Type(left), Value::Type(right)) => left == right,
+        (left, right) => numbers(left, right) == Some(Some(Ordering::Equal)),
+    })
+}
+
+/// Which of two values comes first.
+pub(in crate::cel) fn order(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<Ordering, Fault> {
+    meter.charge(left.size().min(right.size()))?;
+    Ok(match (left, right) {
+        (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
+        (Value::Bytes(left), Value::Bytes(right)) => left.cmp(right),
+        (Value::Duration(left), Value::Duration(right)) => left.cmp(right),
+        (Value::String(left), Value::String(right)) => (**left).cmp(&**right),
+        (Value::Timestamp(left), Value::Timestamp(right)) => left.cmp(right),
+        (left, right) => match numbers(left, right) {
+            Some(Some(ordering)) => ordering,
+            Some(None) => return Err(Fault::Invalid("NaN has no order")),
+            None => return Err(Fault::NoOverload),
+        },
+    })
+}
+
+/// The order of two numbers of any types; the inner `None` when one is no number at all (NaN).
+fn numbers(left: &Value<'_>, right: &Value<'_>) -> Option<Option<Ordering>> {
+    let whole = |value: &Value<'_>| match value {
+        Value::Int(value) => Some(i128::from(*value)),
+        Value::Uint(value) => Some(i128::from(*value)),
+        _ => None,
+    };
+    match (left, right) {
+        (Value::Double(left), Value::Double(right)) => Some(left.partial_cmp(right)),
+        (Value::Double(left), right) => Some(double_and_whole(*left, whole(right)?)),
+        (left, Value::Double(right)) => Some(double_and_whole(*right, whole(left)?).map(Ordering::reverse)),
+        (left, right) => Some(Some(whole(left)?.cmp(&whole(right)?))),
+    }
+}
+
+/// Compares as the API server does: beyond the range of the whole number's type by sign alone, within it as doubles.
+#[expect(clippy::cast_precision_loss, reason = "the API server compares the rounded value, too")]
+fn double_and_whole(double: f64, whole: i128) -> Option<Ordering> {
+    double.partial_cmp(&(whole as f64))
+}
