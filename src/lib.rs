@@ -32,6 +32,7 @@
 pub mod app;
 pub mod authn;
 pub mod callers;
+pub mod cel;
 pub mod clock;
 pub mod commands;
 pub mod config;

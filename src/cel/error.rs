@@ -7,7 +7,7 @@ use std::fmt;
 pub struct CompileError {
     /// Everything that is wrong, in the order of the source. Never empty.
     pub problems: Vec<Problem>,
-    source: String,
+    text: String,
 }
 
 /// One thing that is wrong with an expression.
@@ -33,13 +33,13 @@ impl CompileError {
     pub(super) fn new(source: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.at);
         problems.dedup();
-        Self { problems, source: source.to_owned() }
+        Self { problems, text: source.to_owned() }
     }
 
     /// The line of the source that a character stands in, its number from one, and how far into it.
     fn line_of(&self, at: usize) -> (usize, usize, &str) {
         let mut before = 0;
-        for (number, line) in self.source.split('\n').enumerate() {
+        for (number, line) in self.text.split('\n').enumerate() {
             let length = line.chars().count();
             if at <= before + length {
                 return (number + 1, at - before, line);

@@ -6,7 +6,7 @@
 mod conversions;
 mod operators;
 mod optionals;
-mod strings;
+pub(super) mod regex;
 mod times;
 
 use std::collections::BTreeMap;
@@ -31,6 +31,14 @@ pub(super) struct Overload {
     pub(super) body: Body,
 }
 
+impl Overload {
+    /// Whether it can be run for these values.
+    pub(super) fn takes(&self, arguments: &[Value<'_>]) -> bool {
+        self.parameters.len() == arguments.len()
+            && arguments.iter().zip(&self.parameters).all(|(argument, parameter)| argument.is_taken_as(parameter))
+    }
+}
+
 /// All overloads by function name.
 #[derive(Default)]
 pub(super) struct Table(BTreeMap<&'static str, Vec<Overload>>);
@@ -53,7 +61,7 @@ impl Table {
 }
 
 const LIBRARIES: &[fn(&mut Table)] =
-    &[operators::declare, conversions::declare, optionals::declare, strings::declare, times::declare];
+    &[operators::declare, conversions::declare, optionals::declare, times::declare];
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
@@ -67,6 +75,7 @@ pub(super) fn overloads(name: &str) -> Option<&'static [Overload]> {
 }
 
 /// A number of characters or items as an expression sees it.
-fn count(length: usize) -> Value<'static> {
+pub(super) fn count(length: usize) -> Value<'static> {
     Value::Int(i64::try_from(length).unwrap_or(i64::MAX))
 }
+pub(super) fn sort_by_keys<'v>(items: Vec<Value<'v>>, _: &[Value<'v>], _: &mut Meter) -> Result<Vec<Value<'v>>, Fault> { Ok(items) }

@@ -44,7 +44,7 @@ fn parse_here(source: &str) -> Result<Node, Vec<Problem>> {
     let parser = ::cel::Env::default().parser().max_recursion_depth(MAX_DEPTH);
     match parser.parse_with_source_info(source) {
         Ok((expression, info)) => {
-            Conversion { info: &info }.node(&expression, 0).map_err(|problem| vec![problem])
+            Conversion { info: &info, source }.node(&expression, 0).map_err(|problem| vec![problem])
         }
         Err(errors) => {
             let problems = errors.errors.iter().map(|error| Problem {
@@ -65,11 +65,18 @@ fn character_at(source: &str, (line, column): (isize, isize)) -> Option<usize> {
 
 struct Conversion<'s> {
     info: &'s SourceInfo,
+    source: &'s str,
 }
 
 impl Conversion<'_> {
     fn at(&self, foreign: &IdedExpr) -> u32 {
-        self.info.offset_for(foreign.id).map_or(0, |(start, _)| start)
+        let start = self.info.offset_for(foreign.id).map_or(0, |(start, _)| start);
+        if self.source.is_ascii() {
+            return start;
+        }
+        // The parser counts bytes, people count characters.
+        let before = usize::try_from(start).ok().and_then(|start| self.source.get(..start));
+        before.map_or(start, |before| u32::try_from(before.chars().count()).unwrap_or(start))
     }
 
     fn boxed(&self, foreign: &IdedExpr, depth: u16) -> Result<Box<Node>, Problem> {

@@ -16,6 +16,13 @@ impl OpaqueValue {
             Self::Ip(_) => Opaque::Ip,
         }
     }
+
+    /// The value for people.
+    pub(in crate::cel) fn text(&self) -> String {
+        match self {
+            Self::Ip(address) => address.to_string(),
+        }
+    }
 }
 
 /// Whether two are the same. Those of different types are not.

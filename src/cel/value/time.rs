@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use jiff::Zoned;
-use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
+use jiff::Span;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 
 use crate::cel::error::Fault;
 
@@ -13,6 +13,7 @@ const FIRST_SECOND: i64 = -62_135_596_800;
 /// The last second of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
 const NANOSECONDS: i64 = 1_000_000_000;
+const EPOCH: Date = Date::constant(1970, 1, 1);
 
 /// A point in time within the years 1 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,24 +60,35 @@ impl Timestamp {
     }
 
     /// Date and time of day at a place: `UTC`, `Europe/Berlin`, `-08:00`; without one, in UTC.
-    pub(in crate::cel) fn at(self, zone: Option<&str>) -> Result<Zoned, Fault> {
+    pub(in crate::cel) fn at(self, zone: Option<&str>) -> Result<DateTime, Fault> {
+        let local = self.seconds + self.offset_at(zone)?;
+        let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+        let span = Span::new().try_days(days).map_err(|_| Fault::Overflow)?;
+        let date = EPOCH.checked_add(span).map_err(|_| Fault::Overflow)?;
+        let small = |number: i64| i8::try_from(number).map_err(|_| Fault::Overflow);
+        let nanoseconds = i32::try_from(self.nanoseconds).map_err(|_| Fault::Overflow)?;
+        Ok(date.at(small(second / 3600)?, small(second / 60 % 60)?, small(second % 60)?, nanoseconds))
+    }
+
+    /// How many seconds a place is ahead of UTC.
+    fn offset_at(self, zone: Option<&str>) -> Result<i64, Fault> {
         const UNKNOWN: Fault = Fault::Invalid("unknown time zone");
-        let zone = match zone {
-            None | Some("" | "UTC" | "Local") => TimeZone::UTC,
+        match zone {
+            None | Some("" | "UTC" | "Local") => Ok(0),
             Some(zone) => match zone.split_once(':') {
-                None => TimeZone::get(zone).map_err(|_| UNKNOWN)?,
+                None => {
+                    let zone = TimeZone::get(zone).map_err(|_| UNKNOWN)?;
+                    // The last day of the year 9999 is beyond the library's calendar, and has the rules of the day before.
+                    let instant = jiff::Timestamp::from_second(self.seconds).unwrap_or(jiff::Timestamp::MAX);
+                    Ok(zone.to_offset(instant).seconds().into())
+                }
                 Some((hours, minutes)) => {
-                    let number = |text: &str| text.parse::<i32>().map_err(|_| UNKNOWN);
+                    let number = |text: &str| text.parse::<i32>().map(i64::from).map_err(|_| UNKNOWN);
                     let (hours, minutes) = (number(hours)?, number(minutes)?);
-                    let minutes = if hours < 0 { hours * 60 - minutes } else { hours * 60 + minutes };
-                    let seconds = minutes.checked_mul(60).ok_or(UNKNOWN)?;
-                    TimeZone::fixed(Offset::from_seconds(seconds).map_err(|_| UNKNOWN)?)
+                    Ok(60 * if hours < 0 { hours * 60 - minutes } else { hours * 60 + minutes })
                 }
             },
-        };
-        let nanoseconds = i32::try_from(self.nanoseconds).map_err(|_| Fault::Overflow)?;
-        let instant = jiff::Timestamp::new(self.seconds, nanoseconds).map_err(|_| Fault::Overflow)?;
-        Ok(instant.to_zoned(zone))
+        }
     }
 
     /// RFC 3339, with a one-digit hour let through as Go does it.
@@ -95,7 +107,7 @@ impl Timestamp {
         let (nanoseconds, zone) = fraction(rest)?;
         let offset = if zone == "Z" { 0 } else { offset(zone)? };
         let date = calendar_date(date)?;
-        let days = (date - Date::constant(1970, 1, 1)).get_days();
+        let days = (date - EPOCH).get_days();
         let hour = digits(hour).filter(|hour| *hour < 24)?;
         if minute > 59 || second > 59 {
             return None;

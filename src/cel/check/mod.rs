@@ -1,0 +1,424 @@
+//! The static type checker: what kube-apiserver refuses to load is refused here, at the same place.
+//!
+//! It takes a parsed expression and makes a [`Program`](super::program): names are resolved to places, calls to the
+//! overloads that the types leave. A claim has no type before it is there (`any`), so much is left to the evaluation;
+//! but what does not go together whatever the claims are is found here.
+
+mod folding;
+mod literals;
+mod scope;
+mod unify;
+
+use std::sync::Arc;
+
+use scope::Scope;
+use unify::{Known, fresh, most_general};
+
+use super::ast::{Expr, Literal, Loop, LoopKind, MapEntry, Node};
+use super::environment::Environment;
+use super::error::Problem;
+use super::functions::{self, Overload};
+use super::program::{Call, Iteration, Op};
+use super::types::{Type, Var};
+
+/// Checks an expression. Returns what to run, and its type.
+pub(super) fn check(expression: &Node, environment: Environment) -> Result<(Op, Type), Vec<Problem>> {
+    let mut checker = Checker { scope: Scope::new(environment), known: Known::default(), next_var: 0, problems: Vec::new() };
+    let (op, found) = checker.node(expression);
+    let found = checker.known.resolve(&found, true);
+    if checker.problems.is_empty() { Ok((op, found)) } else { Err(checker.problems) }
+}
+
+struct Checker {
+    scope: Scope,
+    known: Known,
+    next_var: u32,
+    problems: Vec<Problem>,
+}
+
+type Typed = (Op, Type);
+
+impl Checker {
+    fn problem(&mut self, at: u32, message: impl Into<String>) -> Type {
+        self.problems.push(Problem::at(at, message));
+        Type::Error
+    }
+
+    fn new_var(&mut self) -> Var {
+        self.next_var += 1;
+        Var::Free(self.next_var)
+    }
+
+    fn boxed(&mut self, node: &Node) -> (Box<Op>, Type) {
+        let (op, found) = self.node(node);
+        (Box::new(op), found)
+    }
+
+    fn node(&mut self, node: &Node) -> Typed {
+        let at = node.at;
+        let (op, found) = match &node.expr {
+            Expr::And(left, right) => {
+                let (left, right) = (self.boolean(left), self.boolean(right));
+                (Op::And(Box::new(left), Box::new(right)), Type::Bool)
+            }
+            Expr::Or(left, right) => {
+                let (left, right) = (self.boolean(left), self.boolean(right));
+                (Op::Or(Box::new(left), Box::new(right)), Type::Bool)
+            }
+            Expr::Not(operand) => (Op::Not(Box::new(self.boolean(operand))), Type::Bool),
+            Expr::Call { name, target, arguments } => self.call(at, name, target.as_deref(), arguments),
+            Expr::Conditional(condition, yes, no) => self.conditional(at, condition, yes, no),
+            Expr::Has(operand, field) => {
+                let (operand, _) = self.select(at, operand, field, false);
+                (Op::Has(operand, Arc::clone(field)), Type::Bool)
+            }
+            Expr::Identifier(name) => self.identifier(at, name),
+            Expr::Index { operand, index, optional } => self.index(at, operand, index, *optional),
+            Expr::List(items) => self.list(items),
+            Expr::Literal(literal) => (Op::Literal(literal.clone()), type_of(literal)),
+            Expr::Loop(over) => self.iteration(over),
+            Expr::Map(entries) => self.map(entries),
+            Expr::OptionalMap { operand, variable, body, flat } => {
+                self.optional_map(operand, variable, body, *flat)
+            }
+            Expr::Select { operand, field, optional } => self.selection(node, operand, field, *optional),
+        };
+        (op, self.known.resolve(&found, false))
+    }
+
+    /// An operand that has to be a bool, if its type is known at all.
+    fn boolean(&mut self, node: &Node) -> Op {
+        let (op, found) = self.node(node);
+        if !self.known.accept(&found, &Type::Bool) {
+            let found = self.known.resolve(&found, true);
+            self.problem(node.at, format!("is of type {found}, and has to be bool"));
+        }
+        op
+    }
+
+    fn conditional(&mut self, at: u32, condition: &Node, yes: &Node, no: &Node) -> Typed {
+        let (condition, tested) = self.boxed(condition);
+        let ((yes, yes_type), (no, no_type)) = (self.boxed(yes), self.boxed(no));
+        let branch = Type::Var(self.new_var());
+        let given = [tested, yes_type, no_type];
+        let found = if self.known.accept_all(&given, &[Type::Bool, branch.clone(), branch.clone()]) {
+            branch
+        } else {
+            self.no_overload(at, "_?_:_", &given, false)
+        };
+        (Op::Conditional(condition, yes, no), found)
+    }
+
+    fn identifier(&mut self, at: u32, name: &str) -> Typed {
+        if let Some((place, found)) = self.scope.find(name) {
+            return (Op::Variable(place), found);
+        }
+        match Type::named(name.trim_start_matches('.')) {
+            Some(named) => (Op::Type(named.clone()), Type::of(named)),
+            None => {
+                let found = self.problem(at, format!("{name} is not known here; {}", self.scope.known_names()));
+                (Op::Literal(Literal::Null), found)
+            }
+        }
+    }
+
+    /// `a.b`: a type such as `net.IP`, or a field.
+    fn selection(&mut self, node: &Node, operand: &Node, field: &Arc<str>, optional: bool) -> Typed {
+        if let Some(named) = node.qualified_name().and_then(|name| Type::named(&name)) {
+            return (Op::Type(named.clone()), Type::of(named));
+        }
+        let (operand, found) = self.select(node.at, operand, field, optional);
+        (Op::Select { operand, field: Arc::clone(field), optional }, found)
+    }
+
+    fn select(&mut self, at: u32, operand: &Node, field: &str, optional: bool) -> (Box<Op>, Type) {
+        let (operand, found) = self.boxed(operand);
+        let (target, was_optional) = found.unwrap_optional();
+        let found = match target {
+            Type::Map(_, value) => Type::clone(value),
+            Type::User => match field {
+                "username" | "uid" => Type::String,
+                "groups" => Type::list(Type::String),
+                "extra" => Type::map(Type::String, Type::list(Type::String)),
+                _ => self.problem(at, format!("a user has no field {field}, but username, uid, groups and extra")),
+            },
+            Type::Var(_) => {
+                self.known.accept(&Type::Dyn, target);
+                Type::Dyn
+            }
+            other if other.is_dyn_or_error() => Type::Dyn,
+            other => {
+                let other = self.known.resolve(other, true);
+                self.problem(at, format!("is of type {other}, which has no fields"))
+            }
+        };
+        (operand, if was_optional || optional { Type::optional(found) } else { found })
+    }
+
+    /// `x[i]` and `x[?i]`. Both look into optionals, too.
+    fn index(&mut self, at: u32, operand: &Node, index: &Node, optional: bool) -> Typed {
+        let ((operand, operand_type), (index, index_type)) = (self.boxed(operand), self.boxed(index));
+        let given = [operand_type, index_type];
+        let mut found: Option<Type> = None;
+        for (is_list, within_optional) in [(true, false), (false, false), (true, true), (false, true)] {
+            let (key, value) = (Type::Var(self.new_var()), Type::Var(self.new_var()));
+            let (wanted, wanted_index) = if is_list {
+                (Type::list(value.clone()), Type::Int)
+            } else {
+                (Type::map(key.clone(), value.clone()), key)
+            };
+            let wanted = if within_optional { Type::optional(wanted) } else { wanted };
+            if self.known.accept_all(&given, &[wanted, wanted_index]) {
+                let result = self.known.resolve(&value, false);
+                let result = if optional || within_optional { Type::optional(result) } else { result };
+                found = Some(match found {
+                    Some(earlier) if earlier != result => Type::Dyn,
+                    _ => result,
+                });
+            }
+        }
+        let name = if optional { "_[?_]" } else { "_[_]" };
+        let found = found.unwrap_or_else(|| self.no_overload(at, name, &given, false));
+        (Op::Index { operand, index, optional }, found)
+    }
+
+    fn call(&mut self, at: u32, name: &Arc<str>, target: Option<&Node>, arguments: &[Node]) -> Typed {
+        let (mut ops, mut given) = (Vec::new(), Vec::new());
+        for argument in arguments {
+            let (op, found) = self.node(argument);
+            ops.push(op);
+            given.push(found);
+        }
+        self.check_literals(name, target, arguments);
+        let Some(target) = target else {
+            return self.resolve(at, name.trim_start_matches('.'), ops, &given, false);
+        };
+        if let Some(qualified) = target.qualified_name().map(|prefix| format!("{prefix}.{name}"))
+            && functions::overloads(&qualified).is_some()
+        {
+            return self.resolve(at, &qualified, ops, &given, false);
+        }
+        let (op, found) = self.node(target);
+        ops.insert(0, op);
+        given.insert(0, found);
+        self.resolve(at, name, ops, &given, true)
+    }
+
+    /// Finds the overloads that go with the arguments' types.
+    fn resolve(&mut self, at: u32, name: &str, arguments: Vec<Op>, given: &[Type], is_member: bool) -> Typed {
+        let Some(overloads) = functions::overloads(name) else {
+            let found = self.problem(at, format!("there is no function {name}"));
+            return (Op::Literal(Literal::Null), found);
+        };
+        let mut candidates: Vec<&'static Overload> = Vec::new();
+        let mut found: Option<Type> = None;
+        for overload in overloads.iter().filter(|overload| overload.is_member == is_member) {
+            let (a, b) = (self.new_var(), self.new_var());
+            let wanted: Vec<_> = overload.parameters.iter().map(|parameter| fresh(parameter, a, b)).collect();
+            if !self.known.accept_all(given, &wanted) {
+                continue;
+            }
+            candidates.push(overload);
+            let result = self.known.resolve(&fresh(&overload.result, a, b), false);
+            found = Some(match found {
+                Some(earlier) if !earlier.is_dyn() && earlier != result => Type::Dyn,
+                Some(earlier) => earlier,
+                None => result,
+            });
+        }
+        let found = found.unwrap_or_else(|| self.no_overload(at, name, given, is_member));
+        let call = Call { arguments, candidates };
+        match folding::constant(name, &call) {
+            Some(Ok(literal)) => (Op::Literal(literal), found),
+            Some(Err(fault)) => {
+                let found = self.problem(at, format!("can never be: {fault}"));
+                (Op::Literal(Literal::Null), found)
+            }
+            None => (Op::Call(call), found),
+        }
+    }
+
+    fn no_overload(&mut self, at: u32, name: &str, given: &[Type], is_member: bool) -> Type {
+        let given: Vec<_> = given.iter().map(|given| self.known.resolve(given, true).to_string()).collect();
+        let message = match (is_member, given.as_slice()) {
+            (true, [target, arguments @ ..]) => {
+                format!("there is no {name} for {target} with ({})", arguments.join(", "))
+            }
+            _ => format!("there is no {name} for ({})", given.join(", ")),
+        };
+        self.problem(at, message)
+    }
+
+    fn list(&mut self, items: &[(Node, bool)]) -> Typed {
+        let (mut ops, mut joined) = (Vec::new(), None);
+        for (item, optional) in items {
+            let (op, found) = self.node(item);
+            let found = if *optional { self.inside_of_optional(item.at, &found) } else { found };
+            joined = Some(self.join(item.at, joined, found));
+            ops.push((op, *optional));
+        }
+        let joined = joined.unwrap_or_else(|| Type::Var(self.new_var()));
+        (Op::List(ops), Type::list(joined))
+    }
+
+    fn map(&mut self, entries: &[MapEntry]) -> Typed {
+        let (mut ops, mut keys, mut values) = (Vec::new(), None, None);
+        for MapEntry { key, value, optional } in entries {
+            let ((key_op, key_type), (value_op, value_type)) = (self.node(key), self.node(value));
+            keys = Some(self.join(key.at, keys, key_type));
+            let value_type =
+                if *optional { self.inside_of_optional(value.at, &value_type) } else { value_type };
+            values = Some(self.join(value.at, values, value_type));
+            ops.push((key_op, value_op, *optional));
+        }
+        let (key, value) = match (keys, values) {
+            (Some(key), Some(value)) => (key, value),
+            _ => (Type::Var(self.new_var()), Type::Var(self.new_var())),
+        };
+        (Op::Map(ops), Type::map(key, value))
+    }
+
+    fn inside_of_optional(&mut self, at: u32, found: &Type) -> Type {
+        match found.unwrap_optional() {
+            (inner, true) => inner.clone(),
+            (other, false) if other.is_dyn() => other.clone(),
+            (other, false) => self.problem(at, format!("is of type {other}, and has to be optional after a ?")),
+        }
+    }
+
+    /// Items of one literal must go together.
+    fn join(&mut self, at: u32, before: Option<Type>, found: Type) -> Type {
+        let Some(before) = before else { return found };
+        if self.known.accept(&before, &found) {
+            return most_general(&before, &found).clone();
+        }
+        let (before, found) = (self.known.resolve(&before, true), self.known.resolve(&found, true));
+        self.problem(at, format!("is of type {found}, but what stands before it is of type {before}"))
+    }
+
+    fn optional_map(&mut self, operand: &Node, variable: &Arc<str>, body: &Node, flat: bool) -> Typed {
+        let (operand_op, found) = self.boxed(operand);
+        let inner = Type::Var(self.new_var());
+        if !self.known.accept(&found, &Type::optional(inner.clone())) {
+            let found = self.known.resolve(&found, true);
+            self.problem(operand.at, format!("is of type {found}, and has to be optional"));
+        }
+        let inner = self.known.resolve(&inner, false);
+        let place = self.scope.enter(variable, inner);
+        let (op, mut found) = self.boxed(body);
+        self.scope.leave();
+        if flat {
+            let inner = Type::Var(self.new_var());
+            if !self.known.accept(&found, &Type::optional(inner)) {
+                let resolved = self.known.resolve(&found, true);
+                found = self.problem(body.at, format!("is of type {resolved}, and has to be optional"));
+            }
+        } else {
+            found = Type::optional(found);
+        }
+        (Op::OptionalMap { operand: operand_op, variable: place, body: op, flat }, found)
+    }
+
+    fn iteration(&mut self, over: &Loop) -> Typed {
+        let (range, found) = self.node(&over.range);
+        let found = self.known.resolve(&found, false);
+        let is_two_variable = over.second.is_some();
+        let (first, second) = match &found {
+            Type::List(item) if is_two_variable => (Type::Int, Type::clone(item)),
+            Type::List(item) => (Type::clone(item), Type::Error),
+            Type::Map(key, value) => (Type::clone(key), Type::clone(value)),
+            Type::Dyn | Type::Error => (Type::Dyn, Type::Dyn),
+            Type::Var(_) => {
+                self.known.accept(&Type::Dyn, &found);
+                (Type::Dyn, Type::Dyn)
+            }
+            Type::Any => {
+                let message = "a claim has no type that could be gone over; write dyn(…) around it";
+                let error = self.problem(over.range.at, message);
+                (error.clone(), error)
+            }
+            other => {
+                let other = self.known.resolve(other, true);
+                let error = self.problem(over.range.at, format!("is of type {other}, which cannot be gone over"));
+                (error.clone(), error)
+            }
+        };
+        let item = first.clone();
+        let variable = self.scope.enter(&over.variable, first);
+        let second = over.second.as_ref().map(|name| self.scope.enter(name, second));
+        let filter = over.filter.as_ref().map(|filter| self.boolean(filter));
+        let body = over.body.as_ref().map(|body| {
+            let (op, found) = self.node(body);
+            (op, found, body.at)
+        });
+        if second.is_some() {
+            self.scope.leave();
+        }
+        self.scope.leave();
+        let (body, body_type, body_at) = match body {
+            Some((op, found, at)) => (Some(op), found, at),
+            None => (None, Type::Error, over.range.at),
+        };
+        let result = match over.kind {
+            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Type::Bool,
+            LoopKind::Filter => Type::list(item),
+            LoopKind::Map => Type::list(body_type),
+            LoopKind::SortBy => self.sorted(&found, &item, body_at, &body_type),
+            LoopKind::TransformMap => {
+                let key = if matches!(found, Type::List(_)) { Type::Int } else { item };
+                Type::map(key, body_type)
+            }
+            LoopKind::TransformMapEntry => self.merged(body_at, &body_type),
+        };
+        let iteration = Iteration { kind: over.kind, range, variable, second, filter, body };
+        (Op::Loop(Box::new(iteration)), result)
+    }
+
+    /// `sortBy` takes keys of an ordered type only, and lists only.
+    fn sorted(&mut self, range: &Type, item: &Type, at: u32, key: &Type) -> Type {
+        let key = self.known.resolve(key, false);
+        let has_order = matches!(
+            key,
+            Type::Bool
+                | Type::Bytes
+                | Type::Double
+                | Type::Duration
+                | Type::Int
+                | Type::String
+                | Type::Timestamp
+                | Type::Uint
+                | Type::Var(_)
+        );
+        if !has_order && !key.is_dyn_or_error() {
+            return self.problem(at, format!("is of type {key}, which has no order"));
+        }
+        match range {
+            Type::List(_) => Type::list(item.clone()),
+            Type::Map(..) => self.problem(at, "a map cannot be sorted"),
+            _ => Type::list(Type::Dyn),
+        }
+    }
+
+    /// What an entry of `transformMapEntry` becomes: maps of one type.
+    fn merged(&mut self, at: u32, entry: &Type) -> Type {
+        let map = Type::map(Type::Var(self.new_var()), Type::Var(self.new_var()));
+        if self.known.accept(entry, &map) {
+            return map;
+        }
+        let entry = self.known.resolve(entry, true);
+        self.problem(at, format!("is of type {entry}, and has to be a map with one entry"))
+    }
+}
+
+fn type_of(literal: &Literal) -> Type {
+    match literal {
+        Literal::Bool(_) => Type::Bool,
+        Literal::Bytes(_) => Type::Bytes,
+        Literal::Double(_) => Type::Double,
+        Literal::Int(_) => Type::Int,
+        Literal::Null => Type::Null,
+        Literal::String(_) => Type::String,
+        Literal::Uint(_) => Type::Uint,
+    }
+}
+

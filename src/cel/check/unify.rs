@@ -1,0 +1,167 @@
+//! Which type goes where: assignability, with type variables found out on the way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cel::types::{Type, Var};
+
+/// What has been found out about type variables.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(BTreeMap<Var, Type>);
+
+impl Known {
+    /// Whether every type goes where the one beside it is wanted. Nothing is learnt when not.
+    pub(super) fn accept_all(&mut self, given: &[Type], wanted: &[Type]) -> bool {
+        let mut tried = self.clone();
+        let fits = given.len() == wanted.len() && given.iter().zip(wanted).all(|(given, wanted)| tried.fits(given, wanted));
+        if fits {
+            *self = tried;
+        }
+        fits
+    }
+
+    /// Whether a type goes where another is wanted. Nothing is learnt when not.
+    pub(super) fn accept(&mut self, given: &Type, wanted: &Type) -> bool {
+        self.accept_all(std::slice::from_ref(given), std::slice::from_ref(wanted))
+    }
+
+    fn fits(&mut self, given: &Type, wanted: &Type) -> bool {
+        if let Type::Var(variable) = wanted {
+            match self.bind(given, *variable) {
+                Binding::Fits => return true,
+                Binding::Conflict => return false,
+                Binding::Circular => {}
+            }
+        }
+        if let Type::Var(variable) = given {
+            return matches!(self.bind(wanted, *variable), Binding::Fits);
+        }
+        if given.is_dyn_or_error() || wanted.is_dyn_or_error() {
+            return true;
+        }
+        match (given, wanted) {
+            (Type::Null, Type::Null) => true,
+            (Type::Null, other) | (other, Type::Null) => is_nullable(other),
+            (Type::List(given), Type::List(wanted)) | (Type::Optional(given), Type::Optional(wanted)) => {
+                self.fits(given, wanted)
+            }
+            (Type::Map(given_key, given_value), Type::Map(wanted_key, wanted_value)) => {
+                self.fits(given_key, wanted_key) && self.fits(given_value, wanted_value)
+            }
+            (Type::Type(_), Type::Type(_)) => true,
+            (given, wanted) => given == wanted,
+        }
+    }
+
+    /// Learns that a variable stands for a type, or compares with what it is known to stand for.
+    fn bind(&mut self, given: &Type, variable: Var) -> Binding {
+        if *given == Type::Var(variable) {
+            return Binding::Fits;
+        }
+        if let Some(known) = self.0.get(&variable).cloned() {
+            if known == *given {
+                return Binding::Fits;
+            }
+            if !self.fits(given, &known) {
+                return Binding::Conflict;
+            }
+            let general = most_general(given, &known);
+            if !self.mentions(general, variable) {
+                let general = general.clone();
+                self.0.insert(variable, general);
+            }
+            return Binding::Fits;
+        }
+        if self.mentions(given, variable) {
+            return Binding::Circular;
+        }
+        self.0.insert(variable, given.clone());
+        Binding::Fits
+    }
+
+    /// Whether a variable occurs within a type, which then cannot be what it stands for.
+    fn mentions(&self, within: &Type, variable: Var) -> bool {
+        match within {
+            Type::Var(inner) if *inner == variable => false,
+            Type::Var(inner) => match self.0.get(inner) {
+                Some(known) => *known == Type::Var(variable) || self.mentions(known, variable),
+                None => false,
+            },
+            Type::List(inner) | Type::Optional(inner) | Type::Type(Some(inner)) => self.occurs(inner, variable),
+            Type::Map(key, value) => self.occurs(key, variable) || self.occurs(value, variable),
+            _ => false,
+        }
+    }
+
+    fn occurs(&self, within: &Type, variable: Var) -> bool {
+        *within == Type::Var(variable) || self.mentions(within, variable)
+    }
+
+    /// The type with everything put in that is known. With `settle`, what is still open becomes dyn.
+    pub(super) fn resolve(&self, open: &Type, settle: bool) -> Type {
+        let inner = |inner: &Arc<Type>| Arc::new(self.resolve(inner, settle));
+        match open {
+            Type::Var(variable) => match self.0.get(variable) {
+                Some(known) if known != open => self.resolve(known, settle),
+                _ if settle => Type::Dyn,
+                _ => open.clone(),
+            },
+            Type::List(item) => Type::List(inner(item)),
+            Type::Map(key, value) => Type::Map(inner(key), inner(value)),
+            Type::Optional(value) => Type::Optional(inner(value)),
+            Type::Type(Some(of)) => Type::Type(Some(inner(of))),
+            settled => settled.clone(),
+        }
+    }
+}
+
+enum Binding {
+    /// The variable would stand for something that contains it.
+    Circular,
+    Conflict,
+    Fits,
+}
+
+/// Gives the variables of a signature other names, so that two calls do not get into each other's way.
+pub(super) fn fresh(signature: &Type, a: Var, b: Var) -> Type {
+    let inner = |inner: &Arc<Type>| Arc::new(fresh(inner, a, b));
+    match signature {
+        Type::Var(Var::A) => Type::Var(a),
+        Type::Var(Var::B) => Type::Var(b),
+        Type::List(item) => Type::List(inner(item)),
+        Type::Map(key, value) => Type::Map(inner(key), inner(value)),
+        Type::Optional(value) => Type::Optional(inner(value)),
+        Type::Type(Some(of)) => Type::Type(Some(inner(of))),
+        plain => plain.clone(),
+    }
+}
+
+/// Types beside which `null` may stand.
+const fn is_nullable(of: &Type) -> bool {
+    matches!(of, Type::Duration | Type::Opaque(_) | Type::Optional(_) | Type::Timestamp | Type::User)
+}
+
+/// Of two types that go together, the one that says less.
+pub(super) fn most_general<'t>(left: &'t Type, right: &'t Type) -> &'t Type {
+    if says_no_more(left, right) { left } else { right }
+}
+
+fn says_no_more(left: &Type, right: &Type) -> bool {
+    let is_open = |of: &Type| of.is_dyn() || matches!(of, Type::Var(_));
+    if is_open(left) {
+        return true;
+    }
+    if is_open(right) {
+        return false;
+    }
+    match (left, right) {
+        (Type::List(left), Type::List(right)) | (Type::Optional(left), Type::Optional(right)) => {
+            says_no_more(left, right)
+        }
+        (Type::Map(left_key, left_value), Type::Map(right_key, right_value)) => {
+            says_no_more(left_key, right_key) && says_no_more(left_value, right_value)
+        }
+        (Type::Type(_), Type::Type(_)) => true,
+        (left, right) => left == right,
+    }
+}

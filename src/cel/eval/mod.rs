@@ -1,0 +1,160 @@
+//! Evaluates checked expressions.
+//!
+//! Errors are values of `&&`, `||`, `all` and `exists`, as CEL has it: `false && error` is false. The one exception is
+//! the end of the budget, which ends everything. The stack is as deep as the expression, never deeper.
+
+mod lookup;
+mod loops;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::budget::Meter;
+use super::environment::Subject;
+use super::error::Fault;
+use super::program::{Call, Op, Place};
+use super::value::{Key, Map, Value};
+
+/// Runs a program about a subject.
+pub(super) fn evaluate<'v>(program: &'v Op, subject: Subject<'v>, meter: &mut Meter) -> Result<Value<'v>, Fault> {
+    Evaluation { subject, locals: Vec::new(), meter }.run(program)
+}
+
+struct Evaluation<'v, 'm> {
+    subject: Subject<'v>,
+    locals: Vec<Value<'v>>,
+    meter: &'m mut Meter,
+}
+
+type Outcome<'v> = Result<Value<'v>, Fault>;
+
+impl<'v> Evaluation<'v, '_> {
+    fn run(&mut self, op: &'v Op) -> Outcome<'v> {
+        if let Op::Literal(literal) = op {
+            return Ok(Value::from_literal(literal));
+        }
+        self.meter.charge(1)?;
+        match op {
+            Op::And(left, right) => self.junction(left, right, false),
+            Op::Call(call) => self.call(call),
+            Op::Conditional(condition, yes, no) => match self.run(condition)? {
+                Value::Bool(true) => self.run(yes),
+                Value::Bool(false) => self.run(no),
+                _ => Err(Fault::NoOverload),
+            },
+            Op::Has(operand, field) => {
+                let operand = self.run(operand)?;
+                lookup::has(&operand, field).map(Value::Bool)
+            }
+            Op::Index { operand, index, optional } => {
+                let (operand, index) = (self.run(operand)?, self.run(index)?);
+                lookup::index(&operand, &index, *optional)
+            }
+            Op::List(items) => self.list(items),
+            Op::Literal(literal) => Ok(Value::from_literal(literal)),
+            Op::Loop(iteration) => self.iterate(iteration),
+            Op::Map(entries) => self.map(entries),
+            Op::Not(operand) => match self.run(operand)? {
+                Value::Bool(value) => Ok(Value::Bool(!value)),
+                _ => Err(Fault::NoOverload),
+            },
+            Op::OptionalMap { operand, variable, body, flat } => {
+                self.optional_map(operand, *variable, body, *flat)
+            }
+            Op::Or(left, right) => self.junction(left, right, true),
+            Op::Select { operand, field, optional } => {
+                let operand = self.run(operand)?;
+                lookup::select(&operand, field, *optional)
+            }
+            Op::Type(named) => Ok(Value::Type(named.clone())),
+            Op::Variable(Place::Global) => Ok(self.subject.value()),
+            Op::Variable(Place::Local(place)) => {
+                self.locals.get(*place).cloned().ok_or(Fault::Invalid("a variable without a value"))
+            }
+        }
+    }
+
+    /// `&&` (decided by a false) and `||` (decided by a true). Whichever side decides, the other's error does not count.
+    fn junction(&mut self, left: &'v Op, right: &'v Op, decisive: bool) -> Outcome<'v> {
+        let left = self.truth(left);
+        if left == Ok(decisive) || left == Err(Fault::TooExpensive) {
+            return left.map(Value::Bool);
+        }
+        let right = self.truth(right);
+        if right == Ok(decisive) || right == Err(Fault::TooExpensive) {
+            return right.map(Value::Bool);
+        }
+        left.and(right).map(Value::Bool)
+    }
+
+    fn truth(&mut self, op: &'v Op) -> Result<bool, Fault> {
+        match self.run(op)? {
+            Value::Bool(value) => Ok(value),
+            _ => Err(Fault::NoOverload),
+        }
+    }
+
+    fn call(&mut self, call: &'v Call) -> Outcome<'v> {
+        let arguments = call.arguments.iter().map(|argument| self.run(argument)).collect::<Result<Vec<_>, _>>()?;
+        match call.candidates.iter().find(|overload| overload.takes(&arguments)) {
+            Some(overload) => (overload.body)(self.meter, &arguments),
+            None => Err(Fault::NoOverload),
+        }
+    }
+
+    fn list(&mut self, items: &'v [(Op, bool)]) -> Outcome<'v> {
+        let mut made = Vec::with_capacity(items.len());
+        for (item, is_optional) in items {
+            match (self.run(item)?, is_optional) {
+                (value, false) => made.push(value),
+                (Value::Optional(value), true) => made.extend(value.map(Rc::unwrap_or_clone)),
+                (_, true) => return Err(Fault::NoOverload),
+            }
+        }
+        Ok(Value::list(made))
+    }
+
+    fn map(&mut self, entries: &'v [(Op, Op, bool)]) -> Outcome<'v> {
+        let mut made = BTreeMap::new();
+        for (key, value, is_optional) in entries {
+            let key = Key::new(&self.run(key)?).ok_or(Fault::Invalid("not a key that a map can have"))?;
+            let value = match (self.run(value)?, is_optional) {
+                (value, false) => value,
+                (Value::Optional(None), true) => continue,
+                (Value::Optional(Some(value)), true) => Rc::unwrap_or_clone(value),
+                (_, true) => return Err(Fault::NoOverload),
+            };
+            if made.insert(key, value).is_some() {
+                return Err(Fault::Invalid("a map has the same key twice"));
+            }
+        }
+        Ok(Value::Map(Map::Owned(Rc::new(made))))
+    }
+
+    fn optional_map(&mut self, operand: &'v Op, variable: Place, body: &'v Op, flat: bool) -> Outcome<'v> {
+        let value = match self.run(operand)? {
+            Value::Optional(Some(value)) => Rc::unwrap_or_clone(value),
+            none @ Value::Optional(None) => return Ok(none),
+            _ => return Err(Fault::NoOverload),
+        };
+        self.set(variable, value);
+        let made = self.run(body)?;
+        match (flat, made) {
+            (false, made) => Ok(Value::some(made)),
+            (true, made @ Value::Optional(_)) => Ok(made),
+            (true, _) => Err(Fault::NoOverload),
+        }
+    }
+
+    /// Gives a variable its value. Places are numbered from the outside in, so the memory grows by one at most.
+    fn set(&mut self, place: Place, value: Value<'v>) {
+        let Place::Local(place) = place else { return };
+        match self.locals.get_mut(place) {
+            Some(slot) => *slot = value,
+            None => {
+                self.locals.resize(place, Value::Null);
+                self.locals.push(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A checked expression, ready to run: names are places, calls are overloads.
+
+use std::sync::Arc;
+
+use super::ast::{Literal, LoopKind};
+use super::functions::Overload;
+use super::types::Type;
+
+/// One step of an evaluation, with those that it needs first.
+pub(super) enum Op {
+    And(Box<Op>, Box<Op>),
+    Call(Call),
+    Conditional(Box<Op>, Box<Op>, Box<Op>),
+    Has(Box<Op>, Arc<str>),
+    Index { operand: Box<Op>, index: Box<Op>, optional: bool },
+    List(Vec<(Op, bool)>),
+    Literal(Literal),
+    Loop(Box<Iteration>),
+    Map(Vec<(Op, Op, bool)>),
+    Not(Box<Op>),
+    OptionalMap { operand: Box<Op>, variable: Place, body: Box<Op>, flat: bool },
+    Or(Box<Op>, Box<Op>),
+    Select { operand: Box<Op>, field: Arc<str>, optional: bool },
+    Type(Type),
+    Variable(Place),
+}
+
+/// A call, with the overloads among which the values decide. The target, if there is one, is the first argument.
+pub(super) struct Call {
+    pub(super) arguments: Vec<Op>,
+    pub(super) candidates: Vec<&'static Overload>,
+}
+
+pub(super) struct Iteration {
+    pub(super) kind: LoopKind,
+    pub(super) range: Op,
+    pub(super) variable: Place,
+    pub(super) second: Option<Place>,
+    pub(super) filter: Option<Op>,
+    pub(super) body: Option<Op>,
+}
+
+/// Where a variable's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is what the whole evaluation is about.
+    Global,
+    /// In the evaluation's memory.
+    Local(usize),
+}

@@ -1,0 +1,176 @@
+//! The language as a whole: what expressions make of claims, and which are refused.
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+
+fn claims() -> Json {
+    json!({
+        "sub": "alice",
+        "email": "alice@example.org",
+        "email_verified": true,
+        "exp": 1_700_000_000,
+        "groups": ["dev", "ops", ""],
+        "kubernetes.io": {"node": "n1", "a-b": [{"x.y": 1}]},
+        "nothing": null,
+        "namespace": "ns",
+        "ratio": 0.5,
+    })
+}
+
+/// The result as `type value`, or why there is none.
+fn evaluated(source: &str) -> String {
+    let claims = claims();
+    let program = match compile(source, Environment::Claims) {
+        Ok(program) => program,
+        Err(error) => return format!("refused: {}", error.problems.first().map_or("", |problem| &problem.message)),
+    };
+    match program.evaluate_shown(Subject::Claims(claims.as_object().unwrap()), &mut Meter::new(FULL)) {
+        Ok(shown) => format!("{} {}", shown["type"].as_str().unwrap(), plain(&shown["value"])),
+        Err(fault) => format!("error: {fault}"),
+    }
+}
+
+fn plain(shown: &Json) -> String {
+    match shown {
+        Json::Array(items) => format!("[{}]", items.iter().map(|item| plain(&item["value"])).collect::<Vec<_>>().join(", ")),
+        Json::String(text) => text.clone(),
+        Json::Object(members) if members.contains_key("type") => plain(&members["value"]),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn expressions_see_claims_as_the_api_server_does() {
+    for (source, result) in [
+        ("claims.sub", "string alice"),
+        ("claims.exp", "double 1700000000"),
+        ("claims.exp == 1700000000", "bool true"),
+        ("claims.exp + 1", "error: no such overload"),
+        ("string(int(claims.exp))", "string 1700000000"),
+        ("claims.nothing == null", "bool true"),
+        ("claims.missing", "error: no such key"),
+        ("has(claims.missing)", "bool false"),
+        ("claims.?missing.orValue('x')", "string x"),
+        ("claims.?email.orValue('x')", "string alice@example.org"),
+        ("claims.kubernetes__dot__io.node", "string n1"),
+        ("claims['kubernetes.io'].a__dash__b[0].x__dot__y", "double 1"),
+        ("claims.__namespace__", "string ns"),
+        ("claims.groups[1]", "string ops"),
+        ("claims.groups[7]", "error: index out of range"),
+        ("dyn(claims.groups).exists(g, g == 'ops')", "bool true"),
+        ("dyn(claims.groups).filter(g, g != '').map(g, 'idp:' + g)", "list [idp:dev, idp:ops]"),
+        ("'x' in claims", "error: no such overload"),
+        ("size(claims)", "error: no such overload"),
+        ("claims.groups.exists(g, true)", "refused: a claim has no type that could be gone over; write dyn(…) around it"),
+        ("claims.missing == 1 || claims.sub == 'alice'", "bool true"),
+        ("claims.missing == 1 && claims.sub == 'bob'", "bool false"),
+        ("claims.missing == 1 && claims.sub == 'alice'", "error: no such key"),
+        ("claims.email_verified ? 'yes' : 'no'", "string yes"),
+        ("[1, 2, 3].all(x, x > 0)", "bool true"),
+        ("[1, 2, 3].map(x, x > 1, x * 2)", "list [4, 6]"),
+        ("[1, 2].exists_one(x, x == 2)", "bool true"),
+        ("{'a': 1, 'b': 2}.exists(k, v, k == 'b' && v == 2)", "bool true"),
+        ("[5, 6].transformList(i, v, i + v)", "list [5, 7]"),
+        ("[5, 6].transformMap(i, v, v)[1]", "int 6"),
+        ("{'a': 'x'}.transformMapEntry(k, v, {v: k})['x']", "string a"),
+        ("[?claims.?missing, ?claims.?sub]", "list [alice]"),
+        ("{?'a': claims.?missing}.size()", "int 0"),
+        ("optional.of(1).optMap(x, x + 1).value()", "int 2"),
+        ("claims.?sub.optFlatMap(s, optional.none()).hasValue()", "bool false"),
+        ("type(claims.sub) == string", "bool true"),
+        ("timestamp('2023-01-01T00:00:00Z').getDayOfWeek()", "int 0"),
+        ("timestamp('2023-01-01T00:30:00Z').getHours('+05:30')", "int 6"),
+        ("duration('90m') > duration('1h')", "bool true"),
+        ("9223372036854775807 + 1", "error: overflow"),
+        ("1 / 0", "error: division by zero"),
+        ("1.0 / 0.0", "double inf"),
+        ("1 < 2.5 && 3u > 2", "bool true"),
+        ("dyn(1) == dyn(1u)", "bool true"),
+        ("string(1e21)", "string 1e+21"),
+        ("bytes('é') == b'\\xc3\\xa9'", "bool true"),
+    ] {
+        assert_eq!(evaluated(source), result, "{source}");
+    }
+}
+
+#[test]
+fn what_cannot_be_right_is_refused() {
+    for (source, message) in [
+        ("claim.sub", "claim is not known here; there is `claims`"),
+        ("nonsense(1)", "there is no function nonsense"),
+        ("1 + 'a'", "there is no _+_ for (int, string)"),
+        ("1 == 1.0", "there is no _==_ for (int, double)"),
+        ("[1, 'a']", "is of type string, but what stands before it is of type int"),
+        ("{'a': 1, 'b': true}", "is of type bool, but what stands before it is of type int"),
+        ("true ? 1 : 'a'", "there is no _?_:_ for (bool, int, string)"),
+        ("duration('1 day')", "is no duration: not a duration such as 1h30m"),
+        ("timestamp('yesterday')", "is no timestamp: not a timestamp by RFC 3339"),
+        ("int('x')", "can never be: not a whole number"),
+        ("has(claims)", "has() takes a field, such as has(claims.email)"),
+        ("[1].map(x.y, x)", "must be a simple name, the variable for each item"),
+        ("'a'.b", "is of type string, which has no fields"),
+        ("'a'.all(c, true)", "is of type string, which cannot be gone over"),
+        ("!1", "is of type int, and has to be bool"),
+    ] {
+        let found = evaluated(source);
+        assert!(found.starts_with(&format!("refused: {message}")), "{source}: {found}");
+    }
+}
+
+#[test]
+fn a_rule_must_be_a_bool_whatever_the_claims_are() {
+    assert!(compile_rule("claims.email_verified == true", Environment::Claims).is_ok());
+    for source in ["claims.email_verified", "claims.?email_verified.orValue(true)", "'true'"] {
+        assert!(compile_rule(source, Environment::Claims).is_err(), "{source}");
+    }
+}
+
+#[test]
+fn errors_show_the_place_under_the_expression() {
+    let error = compile("claims.sub == 'é' &&\n  clams.aud == 'x'", Environment::Claims).unwrap_err();
+    let shown = error.to_string();
+    assert_eq!(
+        shown,
+        "clams is not known here; there is `claims`\n 2 |   clams.aud == 'x'\n       ^",
+    );
+}
+
+#[test]
+fn hostile_sources_are_refused_and_end_nothing() {
+    let deep = |open: &str, close: &str, times: usize| format!("{}1{}", open.repeat(times), close.repeat(times));
+    // An even number of these is none at all.
+    assert!(compile(&deep("!!", "", 4_900), Environment::Claims).is_ok());
+    for source in [
+        deep("(", ")", 4_900),
+        deep("[", "]", 4_900),
+        deep("!", "", 8_999),
+        deep("- ", "", 4_899),
+        format!("1{}", "+1".repeat(4_900)),
+        format!("claims{}", ".a".repeat(4_900)),
+        format!("claims{}", "[0]".repeat(3_300)),
+        format!("claims{}", ".f()".repeat(2_400)),
+        "x".repeat(20_000),
+        "[0].map(x, ".repeat(300),
+    ] {
+        assert!(compile(&source, Environment::Claims).is_err(), "{}", &source[..20]);
+    }
+}
+
+#[test]
+fn loops_and_growth_end_at_the_budget() {
+    let numbers = "[0,1,2,3,4,5,6,7,8,9]";
+    let nested = (0..12).fold("0".to_owned(), |body, depth| format!("{numbers}.map(x{depth}, {body})"));
+    let doubled = (0..40).fold("'0123456789'".to_owned(), |text, _| format!("[{text}].map(s, s + s)[0]"));
+    for source in [nested, doubled] {
+        assert_eq!(evaluated(&source), "error: the expression costs more than it may");
+    }
+}
+
+#[test]
+fn fields_that_are_mentioned_are_known() {
+    for source in ["claims.email", "has(claims.email)", "[1].map(x, claims.?email)"] {
+        assert!(compile(source, Environment::Claims).unwrap().mentions("email"), "{source}");
+    }
+    assert!(!compile("claims['email']", Environment::Claims).unwrap().mentions("email"));
+}
