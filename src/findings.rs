@@ -134,7 +134,11 @@ impl fmt::Display for Finding {
         if !self.path.is_empty() {
             write!(f, "{}: ", OneLine(&self.path))?;
         }
-        write!(f, "{}", OneLine(&self.message))?;
+        // Some messages show a place in an expression on further lines. Set in, they cannot be taken for a finding.
+        for (number, line) in self.message.split('\n').enumerate() {
+            let gap = if number == 0 { "" } else { "\n    " };
+            write!(f, "{gap}{}", OneLine(line))?;
+        }
         if !self.remedy.is_empty() {
             write!(f, "\n  fix: {}", OneLine(&self.remedy))?;
         }
@@ -299,11 +303,11 @@ mod tests {
     fn j2_text_output_cannot_drive_a_terminal_or_forge_a_line() {
         let finding = Finding {
             path: "a\nb".to_owned(),
-            message: "\u{1b}[2Jx\u{202e}y\r".to_owned(),
+            message: "\u{1b}[2Jx\u{202e}y\r\nerror  z: w".to_owned(),
             remedy: "né".to_owned(),
             ..url_is_not_https()
         };
-        assert_eq!(finding.to_string(), "error  a\\nb: \\u{1b}[2Jx\\u{202e}y\\r\n  fix: né");
+        assert_eq!(finding.to_string(), "error  a\\nb: \\u{1b}[2Jx\\u{202e}y\\r\n    error  z: w\n  fix: né");
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::findings::Findings;
 use crate::http::{Front, Gateway};
 use crate::jose::AlgorithmSet;
 use crate::limits::Limits;
-use crate::mapping::{Claim, Mapping, Reserved, Rule};
+use crate::mapping::Source;
 use crate::metrics::Metrics;
 use crate::providers::{self, Kind, oidc};
 use crate::review::Reviewer;
@@ -245,15 +245,17 @@ pub fn build_issuer(
             state_directory: config.state_directory.clone(),
             on_behalf_of: None,
         },
-        distributed: issuer.mapping.groups.as_ref().map(|groups| oidc::distributed::Settings {
-            claim: groups.claim.clone(),
-            endpoints: issuer.distributed_claims.allowed_endpoints.clone(),
-            issuers: issuer.distributed_claims.allowed_issuers.clone(),
+        distributed: issuer.mapping.groups.as_ref().and_then(Source::as_claim).map(|groups| {
+            oidc::distributed::Settings {
+                claim: groups.name.clone(),
+                endpoints: issuer.distributed_claims.allowed_endpoints.clone(),
+                issuers: issuer.distributed_claims.allowed_issuers.clone(),
+            }
         }),
     };
     let verifier = providers::build(Kind::Oidc(settings), context)?;
     let name = IssuerName::new(&issuer.url);
-    Ok(Arc::new(Issuer::new(name, verifier, mapping(issuer), Arc::clone(&context.clock))))
+    Ok(Arc::new(Issuer::new(name, verifier, issuer.mapping.clone(), Arc::clone(&context.clock))))
 }
 
 /// What a configured issuer's tokens must be.
@@ -272,24 +274,6 @@ pub fn policy(issuer: &config::Issuer) -> oidc::Policy {
             config::TokenProfile::Any => oidc::TokenProfile::Any,
             config::TokenProfile::IdToken => oidc::TokenProfile::IdToken,
         },
-    }
-}
-
-/// How a configured issuer's claims become a user.
-#[must_use]
-pub fn mapping(issuer: &config::Issuer) -> Mapping {
-    let claim = |mapping: &config::ClaimMapping| Claim { name: mapping.claim.clone(), prefix: mapping.prefix.clone() };
-    let rule = |rule: &config::ClaimRule| Rule { claim: rule.claim.clone(), value: rule.required_value.clone() };
-    Mapping {
-        username: claim(&issuer.mapping.username),
-        groups: issuer.mapping.groups.as_ref().map(claim),
-        uid: issuer.mapping.uid.clone(),
-        rules: issuer.rules.iter().map(rule).collect(),
-        reserved: match &issuer.reserved_identities {
-            config::ReservedIdentities::Allow(names) => Reserved::Allow(names.clone()),
-            config::ReservedIdentities::Reject => Reserved::Reject,
-        },
-        require_verified_email: issuer.require_verified_email,
     }
 }
 

@@ -5,6 +5,7 @@ use super::router::Router;
 use super::{Deadline, Reason, UserInfo, audiences};
 use crate::clock::UnixTime;
 use crate::jose::{Excerpt, Unparsable, UnverifiedToken};
+use crate::mapping::{Condition, Effort, Rule, Source, Unmapped};
 use crate::providers::{Explained, ExplainedStep, StepOutcome, Verified};
 use crate::token::BearerToken;
 
@@ -85,30 +86,51 @@ impl Walk {
         issuer: &Issuer,
         claims: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<UserInfo, StepOutcome> {
-        let mapping = issuer.mapping();
-        let from = |claim: &str, prefix: &str| format!("from claim {claim:?} with prefix {prefix:?}");
-        let username = mapping.username(claims);
-        let facts = from(&mapping.username.name, &mapping.username.prefix) + &named(&username);
-        let username = self.step("user name", facts, username)?;
-        let groups = mapping.groups(claims);
-        let facts = match &mapping.groups {
-            Some(claim) => from(&claim.name, &claim.prefix) + &named(&groups),
-            None => "not mapped".to_owned(),
-        };
-        let groups = self.step("groups", facts, groups)?;
-        let uid = mapping.uid(claims);
-        let facts = match &mapping.uid {
-            Some(claim) => from(claim, "") + &named(&uid),
-            None => "not mapped".to_owned(),
-        };
-        let uid = self.step("uid", facts, uid)?;
-        let extra = crate::mapping::Mapping::extra(claims);
-        let extra = self.step("extra", format!("the credential's id{}", named(&extra)), extra)?;
+        let (mapping, effort) = (issuer.mapping(), &mut Effort::Full);
+        let username = mapping.username(claims, effort);
+        let username = self.part("user name", origin(Some(&mapping.username)), username)?;
+        let groups = mapping.groups(claims, effort);
+        let groups = self.part("groups", origin(mapping.groups.as_ref()), groups)?;
+        let uid = mapping.uid(claims, effort);
+        let uid = self.part("uid", origin(mapping.uid.as_ref()), uid)?;
+        let extra = mapping.extra(claims, effort);
+        let sources: String =
+            mapping.extra.iter().map(|extra| format!(", {} by {}", extra.key, extra.value.source())).collect();
+        let extra = self.part("extra", format!("the credential's id{sources}"), extra)?;
         for rule in &mapping.rules {
-            let facts = format!("claim {:?} must be {:?}", rule.claim, rule.value);
-            self.step("claim rule", facts, rule.check(claims))?;
+            let facts = match rule {
+                Rule::Claim { claim, value } => format!("claim {claim:?} must be {value:?}"),
+                Rule::Expression(condition) => demand(condition),
+            };
+            self.part("claim rule", facts, rule.check(claims, effort))?;
         }
-        Ok(UserInfo { username, uid, groups, extra })
+        let user = UserInfo { username, uid, groups, extra };
+        for rule in &mapping.user_rules {
+            self.part("user rule", demand(rule), rule.check_user(&user, effort))?;
+        }
+        Ok(user)
+    }
+
+    /// Writes a part of the mapping down: where it comes from, and what it came to; nothing of what was refused.
+    fn part<T: std::fmt::Debug>(
+        &mut self,
+        name: &'static str,
+        origin: String,
+        result: Result<T, Unmapped>,
+    ) -> Result<T, StepOutcome> {
+        match result {
+            Ok(value) => {
+                let shown = format!("{value:?}");
+                let facts = if shown == "()" { origin } else { format!("{origin}: {shown}") };
+                self.step(name, facts, Ok(value))
+            }
+            Err(Unmapped::Refused(reason, fault)) => {
+                let fault = fault.map_or_else(String::new, |fault| format!(": {fault}"));
+                self.step(name, origin + &fault, Err(reason))
+            }
+            // Not with the effort that is made here.
+            Err(Unmapped::TakesLonger) => self.step(name, origin, Err(Reason::ExpressionFailed)),
+        }
     }
 
     /// Writes a step down and passes its value on.
@@ -129,7 +151,15 @@ fn parse(token: &BearerToken) -> Result<UnverifiedToken<'_>, Reason> {
     })
 }
 
-/// What a part of the mapping came to; nothing of what was refused.
-fn named<T: std::fmt::Debug>(result: &Result<T, Reason>) -> String {
-    result.as_ref().map_or_else(|_| String::new(), |value| format!(": {value:?}"))
+fn origin(source: Option<&Source>) -> String {
+    match source {
+        None => "not mapped".to_owned(),
+        Some(Source::Claim(claim)) => format!("from claim {:?} with prefix {:?}", claim.name, claim.prefix),
+        Some(Source::Expression(expression)) => format!("by {}", expression.source()),
+    }
+}
+
+fn demand(condition: &Condition) -> String {
+    let message = if condition.message.is_empty() { String::new() } else { format!(" ({})", condition.message) };
+    format!("{} must be true{message}", condition.expression.source())
 }

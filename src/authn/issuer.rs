@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{Accepted, Deadline, Decision, IssuerName, Rejected, Unavailable};
+use tokio::sync::Semaphore;
+
+use super::{Accepted, Cause, Deadline, Decision, IssuerName, Reason, Rejected, Unavailable, UserInfo, VerifiedClaims};
 use crate::clock::Clock;
 use crate::jose::UnverifiedToken;
-use crate::mapping::Mapping;
+use crate::mapping::{Effort, Mapping, Unmapped};
 use crate::providers::{Verified, Verifier};
 
 /// A verifier of some kind and the mapping of its claims to a user.
 pub struct Issuer {
     name: IssuerName,
     verifier: Arc<dyn Verifier>,
-    mapping: Mapping,
+    mapping: Arc<Mapping>,
+    /// Held while an expensive mapping runs.
+    expensive: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
 }
 
@@ -20,7 +24,7 @@ impl Issuer {
     /// Joins a verifier and a mapping under the issuer's configured name.
     #[must_use]
     pub fn new(name: IssuerName, verifier: Arc<dyn Verifier>, mapping: Mapping, clock: Arc<dyn Clock>) -> Self {
-        Self { name, verifier, mapping, clock }
+        Self { name, verifier, mapping: Arc::new(mapping), expensive: Arc::new(Semaphore::new(1)), clock }
     }
 
     /// The configured name.
@@ -56,7 +60,12 @@ impl Issuer {
             Verified::Reject(reason, standing) => return Decision::Reject(Rejected { reason, issuer, standing }),
             Verified::Unavailable(cause) => return Decision::Unavailable(Unavailable { cause, issuer }),
         };
-        match self.mapping.user(&claims) {
+        let claims = Arc::new(claims);
+        let user = match self.mapping.user(&claims, Effort::brief()) {
+            Err(Unmapped::TakesLonger) => self.map_apart(&claims, deadline).await,
+            mapped => mapped,
+        };
+        match user {
             Ok(user) => Decision::Accept(Arc::new(Accepted {
                 user,
                 audiences: claims.audiences().to_vec(),
@@ -64,7 +73,30 @@ impl Issuer {
                 issuer: self.name.clone(),
                 standing,
             })),
-            Err(reason) => Decision::Reject(Rejected { reason, issuer, standing: Some(standing) }),
+            Err(Unmapped::Refused(reason, _)) => {
+                Decision::Reject(Rejected { reason, issuer, standing: Some(standing) })
+            }
+            Err(Unmapped::TakesLonger) => Decision::Unavailable(Unavailable { cause: Cause::Deadline, issuer }),
+        }
+    }
+
+    /// Maps on a thread that serves nobody, so that expensive expressions hold up no other review; one at a time, so that
+    /// they do not take all cores either.
+    async fn map_apart(&self, claims: &Arc<VerifiedClaims>, deadline: Deadline) -> Result<UserInfo, Unmapped> {
+        let (mapping, claims) = (Arc::clone(&self.mapping), Arc::clone(claims));
+        let apart = async {
+            let turn = Arc::clone(&self.expensive).acquire_owned().await;
+            let map = move || {
+                let _turn = turn;
+                mapping.user(&claims, Effort::Full)
+            };
+            tokio::task::spawn_blocking(map).await
+        };
+        match deadline.bound(apart).await {
+            Some(Ok(mapped)) => mapped,
+            // It panicked, which is as good as no result.
+            Some(Err(_)) => Err(Reason::ExpressionFailed.into()),
+            None => Err(Unmapped::TakesLonger),
         }
     }
 }

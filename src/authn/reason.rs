@@ -40,6 +40,7 @@ codes! {
         BadSignature "bad_signature" "The signature does not fit the issuer's key.",
         ClaimMismatch "claim_mismatch" "A claim that a claimValidationRule requires is missing or has another value.",
         ClaimMissing "claim_missing" "A claim that the mapping needs is missing.",
+        ClaimRule "claim_rule" "The expression of a claimValidationRule is not true for the token.",
         ClaimType "claim_type" "A claim has a JSON type that it must not have.",
         CriticalHeader "critical_header" "The token's header has `crit` or `b64`: extensions that must be understood, and none is.",
         DistributedClaim "distributed_claim" "The groups that the token says are elsewhere were asked for, and what came is not good.",
@@ -50,6 +51,7 @@ codes! {
         Encrypted "encrypted" "The token is encrypted or compressed (`enc`, `zip`, five parts); only signed tokens are taken.",
         Expired "expired" "The token's `exp` has passed.",
         ExpiryMissing "expiry_missing" "The token has no `exp`.",
+        ExpressionFailed "expression_failed" "An expression has no result for the token, or one of a type that it must not have.",
         IdentityInvalid "identity_invalid" "A user name is empty, or a name, group, uid or extra value has spaces at its ends or characters that cannot be seen.",
         IssuedInFuture "issued_in_future" "The token's `iat` lies in the future.",
         KeyAmbiguous "key_ambiguous" "The token names no key (`kid`), and several of the issuer's keys would do.",
@@ -61,6 +63,7 @@ codes! {
         TokenProfile "token_profile" "The token is of another kind than the issuer's `tokenProfile` asks for, or of a foreign kind.",
         UnknownIssuer "unknown_issuer" "The token's issuer is not configured.",
         UnknownKey "unknown_key" "The issuer's current key set has no key for this token.",
+        UserRule "user_rule" "The expression of a userValidationRule is not true for the user.",
         WeakKey "weak_key" "The token was signed with a key that is too weak or not fit for signatures.",
     }
 }

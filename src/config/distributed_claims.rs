@@ -4,6 +4,7 @@ use super::authentication::{self, Authenticator};
 use super::report::Report;
 use super::{DistributedClaims, file, values};
 use crate::findings::FieldPath;
+use crate::mapping::Source;
 use crate::providers::oidc::distributed::{AllowedEndpoint, EndpointError};
 
 /// Every issuer that is listed costs a task that fetches its keys for ever.
@@ -47,7 +48,8 @@ pub(super) fn read(
             "list the addresses under allowedEndpoints, or remove this",
         );
     }
-    let maps_no_claim = authenticator.is_some_and(|authenticator| authenticator.mapping.groups.is_none());
+    let maps_no_claim = authenticator
+        .is_some_and(|authenticator| authenticator.mapping.groups.as_ref().and_then(Source::as_claim).is_none());
     if maps_no_claim && !names.is_empty() {
         let message = "has no effect: this issuer's groups do not come from a claim (claimMappings.groups.claim)";
         report.warning("no_effect", &endpoints_path, message, "map groups from a claim, or remove this");

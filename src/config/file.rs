@@ -193,9 +193,7 @@ pub(super) struct ExtraMapping {
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct UserValidationRule {
     pub(super) expression: Option<String>,
-    /// Only part of the refusal's text; nothing is evaluated yet that could use it.
-    #[serde(rename = "message")]
-    pub(super) _message: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

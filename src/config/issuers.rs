@@ -7,10 +7,9 @@ use std::time::Duration;
 use super::authentication::Authenticator;
 use super::file::WordOrNames;
 use super::report::Report;
-use super::{
-    DistributedClaims, Issuer, Keys, ReservedIdentities, TokenProfile, distributed_claims, file, overlaps, values,
-};
+use super::{DistributedClaims, Issuer, Keys, TokenProfile, distributed_claims, file, overlaps, values};
 use crate::findings::{FieldPath, Findings};
+use crate::mapping::{Mapping, Reserved, Source};
 
 /// The names under which algorithms can be asked for, and the name that each has in [`Issuer`].
 const ALGORITHMS: [(&str, &str); 11] = [
@@ -77,7 +76,7 @@ pub(super) fn merge(
         .into_iter()
         .map(|authenticator| {
             let settings = by_url.remove(&authenticator.url).unwrap_or_default();
-            overlaps::check_prefixes(&authenticator, &settings.reserved_identities, &mut kubernetes);
+            overlaps::check_prefixes(&authenticator, &settings.reserved, &mut kubernetes);
             Issuer {
                 url: authenticator.url,
                 discovery_url: authenticator.discovery_url,
@@ -85,13 +84,14 @@ pub(super) fn merge(
                 audiences: authenticator.audiences,
                 signing_algorithms: settings.signing_algorithms,
                 clock_skew: settings.clock_skew,
-                reserved_identities: settings.reserved_identities,
-                require_verified_email: settings.require_verified_email,
                 token_profile: settings.token_profile,
                 keys: settings.keys,
                 distributed_claims: settings.distributed_claims,
-                rules: authenticator.rules,
-                mapping: authenticator.mapping,
+                mapping: Mapping {
+                    reserved: settings.reserved,
+                    require_verified_email: settings.require_verified_email,
+                    ..authenticator.mapping
+                },
             }
         })
         .collect();
@@ -102,7 +102,7 @@ pub(super) fn merge(
 struct Settings {
     signing_algorithms: Option<Vec<String>>,
     clock_skew: Duration,
-    reserved_identities: ReservedIdentities,
+    reserved: Reserved,
     require_verified_email: bool,
     token_profile: TokenProfile,
     keys: Keys,
@@ -115,7 +115,7 @@ impl Default for Settings {
         Self {
             signing_algorithms: None,
             clock_skew: Duration::ZERO,
-            reserved_identities: ReservedIdentities::Reject,
+            reserved: Reserved::Reject,
             require_verified_email: false,
             token_profile: TokenProfile::Any,
             keys: Keys { refresh_interval: DEFAULT_REFRESH_INTERVAL, max_staleness: DEFAULT_MAX_STALENESS },
@@ -133,8 +133,10 @@ impl Settings {
     ) -> Self {
         let default = Self::default();
         let require_verified_email = entry.require_verified_email.unwrap_or(default.require_verified_email);
-        let username = authenticator.map_or("", |authenticator| authenticator.mapping.username.claim.as_str());
-        if require_verified_email && !matches!(username, "" | "email") {
+        let username = authenticator.map(|authenticator| &authenticator.mapping.username);
+        let is_address =
+            username.and_then(Source::as_claim).is_some_and(|claim| matches!(claim.name.as_str(), "" | "email"));
+        if require_verified_email && username.is_some() && !is_address {
             let message = "has no effect: this issuer's user names do not come from the claim `email`";
             report.warning("no_effect", &path.field("requireVerifiedEmail"), message, "remove it");
         }
@@ -143,7 +145,7 @@ impl Settings {
         Self {
             signing_algorithms: algorithms(entry.signing_algorithms, &path.field("signingAlgorithms"), report),
             clock_skew: values::duration(entry.clock_skew, default.clock_skew, skew, &path.field("clockSkew"), report),
-            reserved_identities: reserved_identities(entry.reserved_identities, &identities, report),
+            reserved: reserved_identities(entry.reserved_identities, &identities, report),
             require_verified_email,
             token_profile: values::choice(
                 entry.token_profile,
@@ -190,15 +192,15 @@ fn algorithms(names: Option<Vec<String>>, path: &FieldPath, report: &mut Report)
     Some(chosen)
 }
 
-fn reserved_identities(value: Option<WordOrNames>, path: &FieldPath, report: &mut Report) -> ReservedIdentities {
+fn reserved_identities(value: Option<WordOrNames>, path: &FieldPath, report: &mut Report) -> Reserved {
     let names = match value {
-        None => return ReservedIdentities::Reject,
+        None => return Reserved::Reject,
         Some(WordOrNames::Word(word)) => {
             if word != "reject" {
                 let remedy = "write reject, or a list of the exact names that are let through";
                 report.error("invalid", path, format!("{word:?} is not one of its values"), remedy);
             }
-            return ReservedIdentities::Reject;
+            return Reserved::Reject;
         }
         Some(WordOrNames::Names(names)) => names,
     };
@@ -213,7 +215,7 @@ fn reserved_identities(value: Option<WordOrNames>, path: &FieldPath, report: &mu
             report.warning("unlimited_rights", &path, message, "bind cluster-admin to a group of your own instead");
         }
     }
-    ReservedIdentities::Allow(names)
+    Reserved::Allow(names)
 }
 
 fn keys(section: file::Keys, default: &Keys, path: &FieldPath, report: &mut Report) -> Keys {

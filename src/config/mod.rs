@@ -36,6 +36,8 @@ pub use files::FileStamp;
 pub use load::Loaded;
 pub use secret::Secret;
 
+use crate::mapping::Mapping;
+
 use crate::providers::oidc::distributed::AllowedEndpoint;
 
 /// Everything that the service is told. See `docs/configuration.md` for what each setting means.
@@ -127,29 +129,14 @@ pub struct Issuer {
     pub signing_algorithms: Option<Vec<String>>,
     /// How far the issuer's clock may be off.
     pub clock_skew: Duration,
-    /// What happens to names that belong to Kubernetes.
-    pub reserved_identities: ReservedIdentities,
-    /// Whether `email` as user name needs `email_verified` to be there.
-    pub require_verified_email: bool,
     /// The kind of tokens that are taken.
     pub token_profile: TokenProfile,
     /// How keys are kept fresh.
     pub keys: Keys,
     /// Where groups may be that are not in the token.
     pub distributed_claims: DistributedClaims,
-    /// Claims that must have exact values.
-    pub rules: Vec<ClaimRule>,
     /// How claims become a user.
     pub mapping: Mapping,
-}
-
-/// What happens to user names and groups that start with `system:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReservedIdentities {
-    /// The token is refused unless the name is one of these.
-    Allow(Vec<String>),
-    /// The token is refused.
-    Reject,
 }
 
 /// The kind of tokens that an issuer's are.
@@ -179,35 +166,6 @@ pub struct DistributedClaims {
     pub allowed_endpoints: Vec<AllowedEndpoint>,
     /// The issuers that may sign an answer besides the token's own, each once.
     pub allowed_issuers: Vec<String>,
-}
-
-/// A claim that must be there, as a string, with exactly this value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimRule {
-    /// The claim's name.
-    pub claim: String,
-    /// Its value; may be empty.
-    pub required_value: String,
-}
-
-/// How claims become a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    /// Where the user name comes from.
-    pub username: ClaimMapping,
-    /// Where the groups come from; `None` for no groups.
-    pub groups: Option<ClaimMapping>,
-    /// The claim that the uid comes from.
-    pub uid: Option<String>,
-}
-
-/// A claim whose value is used with something in front.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimMapping {
-    /// The claim's name; never empty.
-    pub claim: String,
-    /// What is put in front; may be empty.
-    pub prefix: String,
 }
 
 /// The memory of verdicts.

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::authentication::Authenticator;
 use super::report::Report;
-use super::{ClaimMapping, ReservedIdentities};
-use crate::mapping::names;
+use crate::mapping::{Claim, Reserved, Source, names};
 
 /// Issuers are told apart by every byte of their URL. Two that look the same to people are a mistake, unless
 /// somebody says of both, in `issuers`, that they are meant.
@@ -44,18 +43,19 @@ pub(super) fn check_shared_names(authenticators: &[Authenticator], report: &mut 
     for (index, authenticator) in authenticators.iter().enumerate() {
         let earlier = authenticators.iter().take(index);
         let mappings = authenticator.path.field("claimMappings");
-        let mine = &authenticator.mapping.username;
-        let other = earlier.clone().find(|other| overlap(&mine.prefix, &other.mapping.username.prefix));
-        if let Some(other) = other.filter(|other| !mine.claim.is_empty() && !other.mapping.username.claim.is_empty()) {
+        let user_prefix = |authenticator: &Authenticator| prefix_of(Some(&authenticator.mapping.username));
+        let group_prefix = |authenticator: &Authenticator| prefix_of(authenticator.mapping.groups.as_ref());
+        // What an expression makes is not known here.
+        let sharing = |prefix: &dyn Fn(&Authenticator) -> Option<String>| {
+            let mine = prefix(authenticator)?;
+            earlier.clone().find(|other| prefix(other).is_some_and(|theirs| overlap(&mine, &theirs)))
+        };
+        if let Some(other) = sharing(&user_prefix) {
             let message = format!("this issuer and {:?} can name the same user", other.url);
             let remedy = "give each issuer a prefix that no other prefix starts with";
             report.warning("shared_user_names", &mappings.field("username").field("prefix"), message, remedy);
         }
-        let Some(mine) = &authenticator.mapping.groups else { continue };
-        let shares = |other: &&Authenticator| {
-            other.mapping.groups.as_ref().is_some_and(|theirs| overlap(&mine.prefix, &theirs.prefix))
-        };
-        if let Some(other) = earlier.clone().find(shares) {
+        if let Some(other) = sharing(&group_prefix) {
             let message = format!("this issuer and {:?} can name the same group", other.url);
             let remedy =
                 "give each issuer a prefix that no other prefix starts with, unless the groups are meant as one";
@@ -64,21 +64,26 @@ pub(super) fn check_shared_names(authenticators: &[Authenticator], report: &mut 
     }
 }
 
+/// The prefix of names that come from a claim.
+fn prefix_of(source: Option<&Source>) -> Option<String> {
+    source.and_then(Source::as_claim).filter(|claim| !claim.name.is_empty()).map(|claim| claim.prefix.clone())
+}
+
 fn overlap(one: &str, other: &str) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
 /// A prefix that makes every name one that [`mapping`](crate::mapping) refuses would refuse every token.
-pub(super) fn check_prefixes(authenticator: &Authenticator, reserved: &ReservedIdentities, report: &mut Report) {
+pub(super) fn check_prefixes(authenticator: &Authenticator, reserved: &Reserved, report: &mut Report) {
     let mappings = authenticator.path.field("claimMappings");
     let prefixes =
         [("username", Some(&authenticator.mapping.username)), ("groups", authenticator.mapping.groups.as_ref())];
     for (field, mapping) in prefixes {
-        let Some(ClaimMapping { prefix, .. }) = mapping else { continue };
+        let Some(Claim { prefix, .. }) = mapping.and_then(Source::as_claim) else { continue };
         let path = mappings.field(field).field("prefix");
         let lets_some_through = match reserved {
-            ReservedIdentities::Allow(names) => names.iter().any(|name| name.starts_with(prefix)),
-            ReservedIdentities::Reject => false,
+            Reserved::Allow(names) => names.iter().any(|name| name.starts_with(prefix)),
+            Reserved::Reject => false,
         };
         if names::is_reserved(prefix) && !lets_some_through {
             let message = "makes reserved names of all names, so every token would be refused";

@@ -1,16 +1,25 @@
 //! From verified claims to the user that the API server will see (AuthenticationConfiguration `claimMappings` and
-//! `claimValidationRules`). Pure: the same claims give the same user.
+//! `claimValidationRules`, `userValidationRules`). Pure: the same claims give the same user.
 //!
 //! What must hold on every path: the user name is not empty, no name deceives a reader, and nothing starts with
 //! `system:` unless the operator let that exact name through. kube-apiserver checks none of this in a webhook's answer.
 
+mod effort;
 pub(crate) mod names;
+mod rules;
+mod source;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+pub use effort::{Effort, Unmapped};
+pub use rules::{Condition, Rule};
+pub use source::{Claim, Extra, Source};
+
 use crate::authn::{Reason, UserInfo, VerifiedClaims};
+use crate::cel::Subject;
 
 /// The most groups that a token may carry. Beyond it the token is refused whole: cutting the list silently could take
 /// away a group that a deny rule is bound to.
@@ -23,35 +32,21 @@ const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// Where the user name comes from.
-    pub username: Claim,
+    pub username: Source,
     /// Where the groups come from, if anywhere.
-    pub groups: Option<Claim>,
-    /// The claim that holds the uid, if any.
-    pub uid: Option<String>,
-    /// Claims that must have certain values.
+    pub groups: Option<Source>,
+    /// Where the uid comes from, if anywhere; a claim's prefix is empty.
+    pub uid: Option<Source>,
+    /// The extra attributes.
+    pub extra: Vec<Extra>,
+    /// What must be true of the claims.
     pub rules: Vec<Rule>,
+    /// What must be true of the user.
+    pub user_rules: Vec<Condition>,
     /// What to do with names that start with `system:`.
     pub reserved: Reserved,
     /// Whether an e-mail address as user name needs `email_verified` to be present.
     pub require_verified_email: bool,
-}
-
-/// A claim and what is put before its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The claim's exact name.
-    pub name: String,
-    /// Put before each value; may be empty.
-    pub prefix: String,
-}
-
-/// A claim that must be a string with exactly this value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The claim's exact name.
-    pub claim: String,
-    /// The value; an empty one requires an empty string.
-    pub value: String,
 }
 
 /// Names that Kubernetes gives a meaning of its own: users and groups that start with `system:`.
@@ -70,16 +65,18 @@ impl Mapping {
     /// # Errors
     ///
     /// The first reason to refuse the token, in the order of Kubernetes' own authenticator: user name, groups, uid,
-    /// extra, claim rules.
-    pub fn user(&self, claims: &VerifiedClaims) -> Result<UserInfo, Reason> {
+    /// extra, claim rules, user rules. Or that it takes more than the effort.
+    pub fn user(&self, claims: &VerifiedClaims, mut effort: Effort) -> Result<UserInfo, Unmapped> {
         let claims = claims.all();
+        let effort = &mut effort;
         let user = UserInfo {
-            username: self.username(claims)?,
-            groups: self.groups(claims)?,
-            uid: self.uid(claims)?,
-            extra: Self::extra(claims)?,
+            username: self.username(claims, effort)?,
+            groups: self.groups(claims, effort)?,
+            uid: self.uid(claims, effort)?,
+            extra: self.extra(claims, effort)?,
         };
-        self.rules.iter().try_for_each(|rule| rule.check(claims))?;
+        self.rules.iter().try_for_each(|rule| rule.check(claims, effort))?;
+        self.user_rules.iter().try_for_each(|rule| rule.check_user(&user, effort))?;
         Ok(user)
     }
 
@@ -87,16 +84,26 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// When the claim is missing, mistyped, empty, unverified (e-mail), deceptive or reserved.
-    pub fn username(&self, claims: &Map<String, Value>) -> Result<String, Reason> {
-        let name = string(claims, &self.username.name)?;
-        if self.username.name == "email" {
-            self.check_email(claims)?;
-        }
+    /// When the claim is missing, mistyped, empty, unverified (e-mail), deceptive or reserved, or the expression makes no
+    /// such name.
+    pub fn username(&self, claims: &Map<String, Value>, effort: &mut Effort) -> Result<String, Unmapped> {
+        let (prefix, name) = match &self.username {
+            Source::Claim(claim) => {
+                let name = string(claims, &claim.name)?;
+                if claim.name == "email" {
+                    self.check_email(claims)?;
+                }
+                (claim.prefix.as_str(), Cow::Borrowed(name))
+            }
+            Source::Expression(expression) => {
+                let subject = Subject::Claims(claims);
+                ("", Cow::Owned(effort.evaluate(|meter| expression.evaluate_string(subject, meter))?))
+            }
+        };
         if name.is_empty() {
-            return Err(Reason::IdentityInvalid);
+            return Err(Reason::IdentityInvalid.into());
         }
-        self.name(&self.username.prefix, name)
+        Ok(self.name(prefix, &name)?)
     }
 
     /// The groups, prefix included, in the token's order. An absent claim and `null` are no groups.
@@ -104,17 +111,29 @@ impl Mapping {
     /// # Errors
     ///
     /// When the claim is neither a string nor a list of strings, or one of them is deceptive or reserved, or there are
-    /// more than [`MAX_GROUPS`].
-    pub fn groups(&self, claims: &Map<String, Value>) -> Result<Vec<String>, Reason> {
-        let Some(claim) = &self.groups else { return Ok(Vec::new()) };
+    /// more than [`MAX_GROUPS`], or the expression makes no such list.
+    pub fn groups(&self, claims: &Map<String, Value>, effort: &mut Effort) -> Result<Vec<String>, Unmapped> {
+        let claim = match &self.groups {
+            None => return Ok(Vec::new()),
+            Some(Source::Claim(claim)) => claim,
+            Some(Source::Expression(expression)) => {
+                let subject = Subject::Claims(claims);
+                let groups = effort.evaluate(|meter| expression.evaluate_strings(subject, meter))?;
+                if groups.len() > MAX_GROUPS {
+                    return Err(Reason::Oversized.into());
+                }
+                return Ok(groups.iter().map(|group| self.name("", group)).collect::<Result<_, _>>()?);
+            }
+        };
         match claims.get(&claim.name) {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::String(group)) => Ok(vec![self.name(&claim.prefix, group)?]),
-            Some(Value::Array(groups)) if groups.len() > MAX_GROUPS => Err(Reason::Oversized),
+            Some(Value::Array(groups)) if groups.len() > MAX_GROUPS => Err(Reason::Oversized.into()),
             Some(Value::Array(groups)) => {
-                groups.iter().map(|group| self.name(&claim.prefix, group.as_str().ok_or(Reason::ClaimType)?)).collect()
+                let name = |group: &Value| self.name(&claim.prefix, group.as_str().ok_or(Reason::ClaimType)?);
+                Ok(groups.iter().map(name).collect::<Result<_, _>>()?)
             }
-            Some(_) => Err(Reason::ClaimType),
+            Some(_) => Err(Reason::ClaimType.into()),
         }
     }
 
@@ -122,24 +141,43 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// When the claim is mapped and missing, mistyped or deceptive.
-    pub fn uid(&self, claims: &Map<String, Value>) -> Result<String, Reason> {
-        let Some(claim) = &self.uid else { return Ok(String::new()) };
-        let uid = string(claims, claim)?;
-        names::check(uid)?;
-        Ok(uid.to_owned())
+    /// When it is mapped and missing, mistyped or deceptive.
+    pub fn uid(&self, claims: &Map<String, Value>, effort: &mut Effort) -> Result<String, Unmapped> {
+        let uid = match &self.uid {
+            None => return Ok(String::new()),
+            Some(Source::Claim(claim)) => string(claims, &claim.name)?.to_owned(),
+            Some(Source::Expression(expression)) => {
+                effort.evaluate(|meter| expression.evaluate_string(Subject::Claims(claims), meter))?
+            }
+        };
+        names::check(&uid)?;
+        Ok(uid)
     }
 
-    /// The extra attributes: the credential's id, when the token has one.
+    /// The extra attributes, and the credential's id when the token has one. Attributes without a value are left out.
     ///
     /// # Errors
     ///
-    /// When the id is deceptive.
-    pub fn extra(claims: &Map<String, Value>) -> Result<BTreeMap<String, Vec<String>>, Reason> {
+    /// When a value is deceptive, or an expression makes no strings.
+    pub fn extra(
+        &self,
+        claims: &Map<String, Value>,
+        effort: &mut Effort,
+    ) -> Result<BTreeMap<String, Vec<String>>, Unmapped> {
         let mut extra = BTreeMap::new();
         if let Some(id) = claims.get("jti").and_then(Value::as_str).filter(|id| !id.is_empty()) {
             names::check(id)?;
             extra.insert(CREDENTIAL_ID.to_owned(), vec![format!("JTI={id}")]);
+        }
+        for Extra { key, value } in &self.extra {
+            let values = effort.evaluate(|meter| value.evaluate_strings(Subject::Claims(claims), meter))?;
+            values.iter().try_for_each(|value| names::check(value))?;
+            if values.len() > MAX_GROUPS {
+                return Err(Reason::Oversized.into());
+            }
+            if !values.is_empty() {
+                extra.insert(key.clone(), values);
+            }
         }
         Ok(extra)
     }
@@ -166,18 +204,6 @@ impl Mapping {
             return Err(Reason::ReservedIdentity);
         }
         Ok(name)
-    }
-}
-
-impl Rule {
-    /// Checks the claim.
-    ///
-    /// # Errors
-    ///
-    /// [`Reason::ClaimMismatch`] when it is missing, not a string, or another one.
-    pub fn check(&self, claims: &Map<String, Value>) -> Result<(), Reason> {
-        let found = claims.get(&self.claim).and_then(Value::as_str);
-        if found == Some(self.value.as_str()) { Ok(()) } else { Err(Reason::ClaimMismatch) }
     }
 }
 

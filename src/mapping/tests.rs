@@ -5,31 +5,34 @@ use super::*;
 
 fn mapping() -> Mapping {
     Mapping {
-        username: Claim { name: "sub".into(), prefix: "oidc:".into() },
-        groups: Some(Claim { name: "groups".into(), prefix: "oidc:".into() }),
-        uid: Some("sub".into()),
+        username: Source::claim("sub", "oidc:"),
+        groups: Some(Source::claim("groups", "oidc:")),
+        uid: Some(Source::claim("sub", "")),
+        extra: vec![],
         rules: vec![],
+        user_rules: vec![],
         reserved: Reserved::Reject,
         require_verified_email: false,
     }
 }
 
 fn unprefixed() -> Mapping {
-    Mapping {
-        username: Claim { name: "sub".into(), prefix: String::new() },
-        groups: Some(Claim { name: "groups".into(), prefix: String::new() }),
-        ..mapping()
-    }
+    Mapping { username: Source::claim("sub", ""), groups: Some(Source::claim("groups", "")), ..mapping() }
 }
 
 fn by_email() -> Mapping {
-    Mapping { username: Claim { name: "email".into(), prefix: String::new() }, uid: None, ..mapping() }
+    Mapping { username: Source::claim("email", ""), uid: None, ..mapping() }
 }
 
 fn user(mapping: &Mapping, claims: Value) -> Result<UserInfo, Reason> {
     let Value::Object(claims) = claims else { panic!("claims are an object") };
     let not_after = crate::clock::UnixTime::MAX;
-    mapping.user(&VerifiedClaims::vouch(claims, vec!["client".into()], not_after))
+    mapping.user(&VerifiedClaims::vouch(claims, vec!["client".into()], not_after), Effort::brief()).map_err(
+        |unmapped| match unmapped {
+            Unmapped::Refused(reason, _) => reason,
+            Unmapped::TakesLonger => panic!("it takes longer than a moment"),
+        },
+    )
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn d5_a_user_name_that_is_missing_mistyped_or_empty_is_refused() {
 
 #[test]
 fn a_mapped_uid_that_is_missing_or_mistyped_is_refused() {
-    let mapping = Mapping { uid: Some("oid".into()), ..mapping() };
+    let mapping = Mapping { uid: Some(Source::claim("oid", "")), ..mapping() };
     assert_eq!(user(&mapping, json!({"sub": "a"})), Err(Reason::ClaimMissing));
     assert_eq!(user(&mapping, json!({"sub": "a", "oid": 1})), Err(Reason::ClaimType));
     assert_eq!(user(&mapping, json!({"sub": "a", "oid": "1"})).map(|user| user.uid), Ok("1".into()));
@@ -85,7 +88,7 @@ fn a_mapped_uid_that_is_missing_or_mistyped_is_refused() {
 #[test]
 fn d1_a_reserved_user_name_is_refused_whatever_the_prefix() {
     assert_eq!(user(&unprefixed(), json!({"sub": "system:admin"})), Err(Reason::ReservedIdentity));
-    let prefix = |prefix: &str| Mapping { username: Claim { name: "sub".into(), prefix: prefix.into() }, ..mapping() };
+    let prefix = |prefix: &str| Mapping { username: Source::claim("sub", prefix), ..mapping() };
     assert_eq!(user(&prefix("system:"), json!({"sub": "admin"})), Err(Reason::ReservedIdentity));
     assert_eq!(user(&prefix("sys"), json!({"sub": "tem:admin"})), Err(Reason::ReservedIdentity));
     assert_eq!(
@@ -153,7 +156,8 @@ fn d7_email_verified_may_be_absent_unless_the_operator_requires_it() {
 
 #[test]
 fn claim_rules_need_the_exact_string() {
-    let rule = |value: &str| Mapping { rules: vec![Rule { claim: "hd".into(), value: value.into() }], ..mapping() };
+    let rule =
+        |value: &str| Mapping { rules: vec![Rule::Claim { claim: "hd".into(), value: value.into() }], ..mapping() };
     assert!(user(&rule("example.com"), json!({"sub": "a", "hd": "example.com"})).is_ok());
     assert!(user(&rule(""), json!({"sub": "a", "hd": ""})).is_ok());
     for claims in [
@@ -186,7 +190,7 @@ fn c8_characters_that_cannot_be_seen_are_refused_in_every_name() {
         assert_eq!(user(&mapping(), claims), Err(Reason::IdentityInvalid), "group {name:?}");
         let claims = json!({"sub": "a", "jti": name});
         assert_eq!(user(&mapping(), claims), Err(Reason::IdentityInvalid), "jti {name:?}");
-        let by_oid = Mapping { uid: Some("oid".into()), ..mapping() };
+        let by_oid = Mapping { uid: Some(Source::claim("oid", "")), ..mapping() };
         let claims = json!({"sub": "a", "oid": name});
         assert_eq!(user(&by_oid, claims), Err(Reason::IdentityInvalid), "uid {name:?}");
     }
@@ -208,7 +212,7 @@ fn d13_more_groups_than_the_cap_refuse_the_token() {
 
 #[test]
 fn d14_the_subject_can_be_the_uid_beside_an_address_as_name() {
-    let mapping = Mapping { uid: Some("sub".into()), ..by_email() };
+    let mapping = Mapping { uid: Some(Source::claim("sub", "")), ..by_email() };
     let claims = json!({"sub": "00u1", "email": "a@example.com", "email_verified": true});
     let user = user(&mapping, claims).unwrap();
     assert_eq!((user.username.as_str(), user.uid.as_str()), ("a@example.com", "00u1"));
@@ -217,7 +221,7 @@ fn d14_the_subject_can_be_the_uid_beside_an_address_as_name() {
 proptest! {
     #[test]
     fn p5_no_name_that_comes_out_is_reserved_or_empty(prefix in "[a-z:]{0,8}", sub in any::<String>(), groups in prop::collection::vec(any::<String>(), 0..4)) {
-        let claim = |name: &str| Claim { name: name.into(), prefix: prefix.clone() };
+        let claim = |name: &str| Source::claim(name, &prefix);
         let mapping = Mapping { username: claim("sub"), groups: Some(claim("groups")), uid: None, ..mapping() };
         if let Ok(user) = user(&mapping, json!({"sub": sub, "groups": groups})) {
             prop_assert!(!user.username.is_empty());

@@ -23,7 +23,8 @@ use super::types::{Type, Var};
 
 /// Checks an expression. Returns what to run, and its type.
 pub(super) fn check(expression: &Node, environment: Environment) -> Result<(Op, Type), Vec<Problem>> {
-    let mut checker = Checker { scope: Scope::new(environment), known: Known::default(), next_var: 0, problems: Vec::new() };
+    let mut checker =
+        Checker { scope: Scope::new(environment), known: Known::default(), next_var: 0, problems: Vec::new() };
     let (op, found) = checker.node(expression);
     let found = checker.known.resolve(&found, true);
     if checker.problems.is_empty() { Ok((op, found)) } else { Err(checker.problems) }
@@ -78,9 +79,7 @@ impl Checker {
             Expr::Literal(literal) => (Op::Literal(literal.clone()), type_of(literal)),
             Expr::Loop(over) => self.iteration(over),
             Expr::Map(entries) => self.map(entries),
-            Expr::OptionalMap { operand, variable, body, flat } => {
-                self.optional_map(operand, variable, body, *flat)
-            }
+            Expr::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, variable, body, *flat),
             Expr::Select { operand, field, optional } => self.selection(node, operand, field, *optional),
         };
         (op, self.known.resolve(&found, false))
@@ -266,8 +265,7 @@ impl Checker {
         for MapEntry { key, value, optional } in entries {
             let ((key_op, key_type), (value_op, value_type)) = (self.node(key), self.node(value));
             keys = Some(self.join(key.at, keys, key_type));
-            let value_type =
-                if *optional { self.inside_of_optional(value.at, &value_type) } else { value_type };
+            let value_type = if *optional { self.inside_of_optional(value.at, &value_type) } else { value_type };
             values = Some(self.join(value.at, values, value_type));
             ops.push((key_op, value_op, *optional));
         }
@@ -421,4 +419,3 @@ fn type_of(literal: &Literal) -> Type {
         Literal::Uint(_) => Type::Uint,
     }
 }
-

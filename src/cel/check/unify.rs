@@ -13,7 +13,8 @@ impl Known {
     /// Whether every type goes where the one beside it is wanted. Nothing is learnt when not.
     pub(super) fn accept_all(&mut self, given: &[Type], wanted: &[Type]) -> bool {
         let mut tried = self.clone();
-        let fits = given.len() == wanted.len() && given.iter().zip(wanted).all(|(given, wanted)| tried.fits(given, wanted));
+        let fits =
+            given.len() == wanted.len() && given.iter().zip(wanted).all(|(given, wanted)| tried.fits(given, wanted));
         if fits {
             *self = tried;
         }

@@ -58,9 +58,7 @@ impl<'v> Evaluation<'v, '_> {
                 Value::Bool(value) => Ok(Value::Bool(!value)),
                 _ => Err(Fault::NoOverload),
             },
-            Op::OptionalMap { operand, variable, body, flat } => {
-                self.optional_map(operand, *variable, body, *flat)
-            }
+            Op::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, *variable, body, *flat),
             Op::Or(left, right) => self.junction(left, right, true),
             Op::Select { operand, field, optional } => {
                 let operand = self.run(operand)?;

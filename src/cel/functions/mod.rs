@@ -60,8 +60,7 @@ impl Table {
     }
 }
 
-const LIBRARIES: &[fn(&mut Table)] =
-    &[operators::declare, conversions::declare, optionals::declare, times::declare];
+const LIBRARIES: &[fn(&mut Table)] = &[operators::declare, conversions::declare, optionals::declare, times::declare];
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
@@ -78,4 +77,6 @@ pub(super) fn overloads(name: &str) -> Option<&'static [Overload]> {
 pub(super) fn count(length: usize) -> Value<'static> {
     Value::Int(i64::try_from(length).unwrap_or(i64::MAX))
 }
-pub(super) fn sort_by_keys<'v>(items: Vec<Value<'v>>, _: &[Value<'v>], _: &mut Meter) -> Result<Vec<Value<'v>>, Fault> { Ok(items) }
+pub(super) fn sort_by_keys<'v>(items: Vec<Value<'v>>, _: &[Value<'v>], _: &mut Meter) -> Result<Vec<Value<'v>>, Fault> {
+    Ok(items)
+}

@@ -121,11 +121,7 @@ fn comparison(table: &mut Table) {
     }
 }
 
-fn compare<'v>(
-    meter: &mut Meter,
-    arguments: &[Value<'v>],
-    holds: fn(Ordering) -> bool,
-) -> Result<Value<'v>, Fault> {
+fn compare<'v>(meter: &mut Meter, arguments: &[Value<'v>], holds: fn(Ordering) -> bool) -> Result<Value<'v>, Fault> {
     match arguments {
         [left, right] => value::order(left, right, meter).map(|ordering| Value::Bool(holds(ordering))),
         _ => Err(Fault::NoOverload),

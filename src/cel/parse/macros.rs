@@ -72,7 +72,13 @@ impl Conversion<'_> {
         self.repeat(target, &variables, &parts, depth).map(Some)
     }
 
-    fn repeat(&self, range: &IdedExpr, variables: &[&IdedExpr], parts: &Parts<'_>, depth: u16) -> Result<Expr, Problem> {
+    fn repeat(
+        &self,
+        range: &IdedExpr,
+        variables: &[&IdedExpr],
+        parts: &Parts<'_>,
+        depth: u16,
+    ) -> Result<Expr, Problem> {
         let mut names = variables.iter().map(|variable| self.variable(variable)).collect::<Result<Vec<_>, _>>()?;
         let second = if names.len() == 2 { names.pop() } else { None };
         let variable = names.pop().unwrap_or_default();

@@ -206,7 +206,8 @@ fn read_duration(text: &str) -> Option<i64> {
         let part = part.get(..part.len().min(18))?;
         let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
         let part: i128 = if part.is_empty() { 0 } else { part.parse().ok()? };
-        total = total.checked_add(whole.checked_mul(unit)?)?.checked_add(part.checked_mul(unit)?.checked_div(scale)?)?;
+        total =
+            total.checked_add(whole.checked_mul(unit)?)?.checked_add(part.checked_mul(unit)?.checked_div(scale)?)?;
         rest = after;
     }
     i64::try_from(if negative { -total } else { total }).ok()

@@ -1,20 +1,22 @@
 //! Kubernetes' own `AuthenticationConfiguration`: the rules by which kube-apiserver takes or refuses one.
 //!
-//! What the API server refuses is refused here, at the same field. What it takes is taken, but for expressions, which
-//! are recognised and not supported yet, and for URLs and certificates that could never be used. The result goes to
-//! [`issuers`](super::issuers), which adds what Kubernetes' schema has no field for.
+//! What the API server refuses is refused here, at the same field. What it takes is taken, but for URLs and certificates
+//! that could never be used. The result goes to [`issuers`](super::issuers), which adds what Kubernetes' schema has no
+//! field for.
 
 mod claims;
+mod extra;
 mod issuer;
 mod url;
 
 use std::collections::HashSet;
 
 pub(super) use self::issuer::check_url as check_issuer_url;
+use super::file;
 use super::report::Report;
-use super::{ClaimRule, Mapping, file};
 use crate::clock::UnixTime;
 use crate::findings::FieldPath;
+use crate::mapping::Mapping;
 
 /// As many issuers as the API server takes.
 const MAX_AUTHENTICATORS: usize = 64;
@@ -28,7 +30,6 @@ pub(super) struct Authenticator {
     pub(super) discovery_url: Option<String>,
     pub(super) certificate_authority: Option<String>,
     pub(super) audiences: Vec<String>,
-    pub(super) rules: Vec<ClaimRule>,
     pub(super) mapping: Mapping,
 }
 
@@ -65,19 +66,14 @@ pub(super) fn check(
 fn authenticator(entry: file::JwtAuthenticator, path: FieldPath, now: UnixTime, report: &mut Report) -> Authenticator {
     let issuer = entry.issuer.unwrap_or_default();
     issuer::check(&issuer, &path.field("issuer"), now, report);
-    let rules = entry.claim_validation_rules.unwrap_or_default();
-    let rules = claims::validation_rules(rules, &path.field("claimValidationRules"), report);
-    let mappings = entry.claim_mappings.unwrap_or_default();
-    let mapping = claims::mapping(mappings, &path.field("claimMappings"), report);
-    let user_rules = entry.user_validation_rules.unwrap_or_default();
-    claims::check_user_rules(user_rules, &path.field("userValidationRules"), report);
+    let mapping =
+        claims::mapping(&path, entry.claim_mappings, entry.claim_validation_rules, entry.user_validation_rules, report);
     Authenticator {
         path,
         url: issuer.url.unwrap_or_default(),
         discovery_url: given(issuer.discovery_url),
         certificate_authority: given(issuer.certificate_authority),
         audiences: issuer.audiences.unwrap_or_default(),
-        rules,
         mapping,
     }
 }

@@ -1,7 +1,7 @@
 //! Kubernetes' rules for its AuthenticationConfiguration, each broken alone, and ours across issuers.
 
 use super::*;
-use crate::config::{ClaimMapping, ClaimRule, Mapping};
+use crate::mapping::{Mapping, Reserved, Rule, Source};
 
 /// Changes to a sound document, and what is found then.
 type Case<'a> = (&'a str, &'a [(&'a str, Value)], &'a [&'a str]);
@@ -316,7 +316,7 @@ fn what_concerns_the_api_server_alone_is_checked_and_ignored() {
 fn claim_validation_rules_are_checked() {
     let rules = "jwt[0].claimValidationRules";
     let at = |rest: &str| format!("{rules}{rest}");
-    let unsupported = |index: usize| format!("error expression_not_supported {rules}[{index}].expression");
+    let invalid = |index: usize| format!("error invalid_expression {rules}[{index}].expression");
     assert_field(
         rules,
         &[
@@ -332,14 +332,18 @@ fn claim_validation_rules_are_checked() {
                 json!([{"claim": "a"}, {"claim": "b"}, {"claim": "a"}]),
                 &[&format!("error duplicate {}", at("[2].claim"))],
             ),
-            (json!([{"expression": "true", "message": "m"}]), &[&unsupported(0)]),
+            (json!([{"expression": "true", "message": "m"}]), &[]),
+            (json!([{"expression": "claims.hd == 'x'"}]), &[]),
+            (json!([{"expression": "claims.hd"}]), &[&invalid(0)]),
+            (json!([{"expression": "user.username == 'x'"}]), &[&invalid(0)]),
+            (json!([{"expression": "claims.hd =="}]), &[&invalid(0)]),
             (
                 json!([{"expression": "true", "requiredValue": "x"}]),
-                &[&format!("error invalid {}", at("[0].requiredValue")), &unsupported(0)],
+                &[&format!("error invalid {}", at("[0].requiredValue"))],
             ),
             (
                 json!([{"expression": "true"}, {"expression": "true"}]),
-                &[&unsupported(0), &format!("error duplicate {}", at("[1].expression")), &unsupported(1)],
+                &[&format!("error duplicate {}", at("[1].expression"))],
             ),
         ],
     );
@@ -362,14 +366,18 @@ fn rules_and_mappings_reach_the_configuration() {
     set(&mut kubernetes, "jwt[0].issuer.discoveryURL", json!("https://elsewhere.example"));
     kubernetes["jwt"].as_array_mut().unwrap().truncate(1);
     let issuer = load(&kubernetes).issuers.remove(0);
-    let rule = |claim: &str, value: &str| ClaimRule { claim: claim.to_owned(), required_value: value.to_owned() };
-    assert_eq!(issuer.rules, [rule("hd", "x"), rule("e", "")]);
+    let rule = |claim: &str, value: &str| Rule::Claim { claim: claim.to_owned(), value: value.to_owned() };
     assert_eq!(
         issuer.mapping,
         Mapping {
-            username: ClaimMapping { claim: "email".to_owned(), prefix: String::new() },
+            username: Source::claim("email", ""),
             groups: None,
-            uid: Some("sub".to_owned()),
+            uid: Some(Source::claim("sub", "")),
+            extra: Vec::new(),
+            rules: vec![rule("hd", "x"), rule("e", "")],
+            user_rules: Vec::new(),
+            reserved: Reserved::Reject,
+            require_verified_email: false,
         }
     );
     assert_eq!(issuer.discovery_url.as_deref(), Some("https://elsewhere.example"));
@@ -379,7 +387,7 @@ fn rules_and_mappings_reach_the_configuration() {
 fn user_names_are_mapped_from_a_claim_with_a_prefix() {
     let path = "jwt[0].claimMappings.username";
     let at = |what: &str, rest: &str| format!("error {what} {path}{rest}");
-    let unsupported = at("expression_not_supported", ".expression");
+    let invalid = at("invalid_expression", ".expression");
     assert_field(
         path,
         &[
@@ -390,8 +398,15 @@ fn user_names_are_mapped_from_a_claim_with_a_prefix() {
             (json!({"claim": ""}), &[&at("required", "")]),
             (json!({"claim": "sub"}), &[&at("required", ".prefix")]),
             (json!({"claim": "sub", "prefix": null}), &[&at("required", ".prefix")]),
-            (json!({"expression": "claims.sub"}), &[&unsupported]),
-            (json!({"expression": "claims.sub", "prefix": ""}), &[&at("invalid", ".prefix"), &unsupported]),
+            (json!({"expression": "'one:' + claims.sub"}), &[]),
+            (json!({"expression": "claim.sub"}), &[&invalid]),
+            (json!({"expression": "claims.sub", "prefix": ""}), &[&at("invalid", ".prefix")]),
+            (json!({"expression": "claim.sub", "prefix": ""}), &[&at("invalid", ".prefix"), &invalid]),
+            (json!({"expression": "claims.email"}), &[&at("email_not_verified", ".expression")]),
+            (json!({"expression": "claims.?email.orValue('')"}), &[&at("email_not_verified", ".expression")]),
+            (json!({"expression": "has(claims.email) ? 'a' : 'b'"}), &[&at("email_not_verified", ".expression")]),
+            (json!({"expression": "claims['email']"}), &[]),
+            (json!({"expression": "claims.email_verified == true ? claims.email : claims.sub"}), &[]),
             (json!({"claim": "sub", "expression": "claims.sub"}), &[&at("mutually_exclusive", "")]),
             (json!({"claim": "sub", "expression": "claims.sub", "prefix": "x:"}), &[&at("mutually_exclusive", "")]),
         ],
@@ -418,11 +433,9 @@ fn groups_and_uid_are_optional() {
             ),
             (json!({"prefix": "x:"}), &["info prefix_ignored jwt[0].claimMappings.groups.prefix"]),
             (json!({"claim": "groups"}), &[&at("required", ".prefix")]),
-            (json!({"expression": "claims.g"}), &[&at("expression_not_supported", ".expression")]),
-            (
-                json!({"expression": "claims.g", "prefix": "x:"}),
-                &[&at("invalid", ".prefix"), &at("expression_not_supported", ".expression")],
-            ),
+            (json!({"expression": "claims.g"}), &[]),
+            (json!({"expression": "claims.g["}), &[&at("invalid_expression", ".expression")]),
+            (json!({"expression": "claims.g", "prefix": "x:"}), &[&at("invalid", ".prefix")]),
             (json!({"claim": "g", "prefix": "x:", "expression": "claims.g"}), &[&at("mutually_exclusive", "")]),
         ],
     );
@@ -434,14 +447,15 @@ fn groups_and_uid_are_optional() {
             (json!(null), &[]),
             (json!({}), &[]),
             (json!({"claim": "sub"}), &[]),
-            (json!({"expression": "claims.sub"}), &[&at("expression_not_supported", ".expression")]),
+            (json!({"expression": "claims.sub"}), &[]),
+            (json!({"expression": "sub"}), &[&at("invalid_expression", ".expression")]),
             (json!({"claim": "sub", "expression": "claims.sub"}), &[&at("mutually_exclusive", "")]),
         ],
     );
 }
 
 #[test]
-fn d8_keys_of_extra_are_checked_before_extra_is_refused() {
+fn d8_keys_of_extra_are_checked() {
     let long_domain = format!("{}.example/x", "a.".repeat(124));
     for (key, problems) in [
         ("example.org/department", 0),
@@ -466,29 +480,28 @@ fn d8_keys_of_extra_are_checked_before_extra_is_refused() {
         ("mk8s.io/x", 0),
         ("kubernetes.io.example.org/x", 0),
     ] {
-        let mut expected = vec!["error expression_not_supported jwt[0].claimMappings.extra[0].valueExpression"];
-        expected.extend(std::iter::repeat_n("error invalid_key jwt[0].claimMappings.extra[0].key", problems));
+        let expected = vec!["error invalid_key jwt[0].claimMappings.extra[0].key"; problems];
         let extra = json!([{"key": key, "valueExpression": "claims.x"}]);
         assert_field("jwt[0].claimMappings.extra", &[(extra, &expected)]);
     }
-    let unsupported =
-        |index: usize| format!("error expression_not_supported jwt[0].claimMappings.extra[{index}].valueExpression");
+    let invalid =
+        |index: usize| format!("error invalid_expression jwt[0].claimMappings.extra[{index}].valueExpression");
     assert_field(
         "jwt[0].claimMappings.extra",
         &[
             (json!([]), &[]),
-            (json!([{"valueExpression": "x"}]), &["error required jwt[0].claimMappings.extra[0].key", &unsupported(0)]),
+            (json!([{"valueExpression": "x"}]), &["error required jwt[0].claimMappings.extra[0].key", &invalid(0)]),
             (json!([{"key": "a/b"}]), &["error required jwt[0].claimMappings.extra[0].valueExpression"]),
             (
                 json!([{"key": "a/b", "valueExpression": "x"}, {"key": "a/b", "valueExpression": "x"}]),
-                &[&unsupported(0), "error duplicate jwt[0].claimMappings.extra[1].key", &unsupported(1)],
+                &[&invalid(0), "error duplicate jwt[0].claimMappings.extra[1].key", &invalid(1)],
             ),
         ],
     );
 }
 
 #[test]
-fn user_validation_rules_are_checked_and_refused() {
+fn user_validation_rules_are_checked() {
     let at = |what: &str, index: usize| format!("error {what} jwt[0].userValidationRules[{index}].expression");
     assert_field(
         "jwt[0].userValidationRules",
@@ -497,8 +510,11 @@ fn user_validation_rules_are_checked_and_refused() {
             (json!([{}]), &[&at("required", 0)]),
             (
                 json!([{"expression": "a", "message": "m"}, {"expression": "a"}]),
-                &[&at("expression_not_supported", 0), &at("duplicate", 1), &at("expression_not_supported", 1)],
+                &[&at("invalid_expression", 0), &at("duplicate", 1), &at("invalid_expression", 1)],
             ),
+            (json!([{"expression": "!user.username.startsWith('x')", "message": "m"}]), &[]),
+            (json!([{"expression": "user.name == 'x'"}]), &[&at("invalid_expression", 0)]),
+            (json!([{"expression": "claims.sub == 'x'"}]), &[&at("invalid_expression", 0)]),
         ],
     );
 }

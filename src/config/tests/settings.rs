@@ -6,9 +6,9 @@ use tracing::Level;
 
 use super::*;
 use crate::config::{
-    Admin, AllowedEndpoint, Cache, ClaimMapping, DistributedClaims, Drain, Issuer, Keys, Log, LogFormat, Mapping,
-    Reload, ReservedIdentities, TokenProfile,
+    Admin, AllowedEndpoint, Cache, DistributedClaims, Drain, Issuer, Keys, Log, LogFormat, Reload, TokenProfile,
 };
+use crate::mapping::{Mapping, Reserved, Source};
 
 /// Changes to a sound main file, and what is found then.
 type Case<'a> = (&'a str, &'a [(&'a str, Value)], &'a [&'a str]);
@@ -51,7 +51,6 @@ fn a_sound_configuration_is_loaded_with_the_defaults() {
     assert_eq!(reload, Reload { grace: Duration::from_secs(60) });
     assert_eq!(state_directory, None);
     assert_eq!(log, Log { format: LogFormat::Json, level: Level::INFO });
-    let mapping = |claim: &str| ClaimMapping { claim: claim.to_owned(), prefix: "one:".to_owned() };
     let one = Issuer {
         url: "https://one.example".to_owned(),
         discovery_url: None,
@@ -59,13 +58,19 @@ fn a_sound_configuration_is_loaded_with_the_defaults() {
         audiences: vec!["kubernetes".to_owned()],
         signing_algorithms: None,
         clock_skew: Duration::ZERO,
-        reserved_identities: ReservedIdentities::Reject,
-        require_verified_email: false,
         token_profile: TokenProfile::Any,
         keys: Keys { refresh_interval: Duration::from_secs(300), max_staleness: Duration::from_secs(86_400) },
         distributed_claims: DistributedClaims::default(),
-        rules: Vec::new(),
-        mapping: Mapping { username: mapping("sub"), groups: Some(mapping("groups")), uid: None },
+        mapping: Mapping {
+            username: Source::claim("sub", "one:"),
+            groups: Some(Source::claim("groups", "one:")),
+            uid: None,
+            extra: Vec::new(),
+            rules: Vec::new(),
+            user_rules: Vec::new(),
+            reserved: Reserved::Reject,
+            require_verified_email: false,
+        },
     };
     assert_eq!(issuers.first(), Some(&one));
     assert_eq!(
@@ -116,8 +121,8 @@ fn every_setting_reaches_the_configuration() {
     assert_eq!(one.signing_algorithms, None);
     assert_eq!(two.signing_algorithms, Some(["EdDSA", "ES512", "PS256"].map(str::to_owned).to_vec()));
     assert_eq!(two.clock_skew, Duration::from_secs(300));
-    let let_through = ReservedIdentities::Allow(vec!["system:serviceaccount:a:b".to_owned()]);
-    assert_eq!(two.reserved_identities, let_through);
+    let let_through = Reserved::Allow(vec!["system:serviceaccount:a:b".to_owned()]);
+    assert_eq!(two.mapping.reserved, let_through);
     assert_eq!(two.token_profile, TokenProfile::AccessToken);
     let keys = Keys { refresh_interval: Duration::from_secs(1), max_staleness: Duration::from_secs(30 * 86_400) };
     assert_eq!(two.keys, keys);
@@ -135,7 +140,7 @@ fn require_verified_email_is_for_issuers_whose_users_are_addresses() {
     set(&mut main, "issuers", json!([entry("https://one.example"), entry("https://two.example")]));
     let loaded = Folder::new().load_both(&main, &kubernetes);
     assert_found(&loaded, &["warning no_effect issuers[1].requireVerifiedEmail"], "email");
-    assert!(loaded.config.unwrap().issuers[0].require_verified_email);
+    assert!(loaded.config.unwrap().issuers[0].mapping.require_verified_email);
 }
 
 #[test]
