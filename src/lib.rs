@@ -14,7 +14,7 @@
 //!    by issuer ([`authn::router`]) → verified and mapped ([`authn::issuer`]).
 //! 7. [`providers`] verify; each kind is a folder. [`providers::oidc`] judges signed tokens ([`jose`]) with keys that it
 //!    keeps fresh through [`outbound`].
-//! 8. [`mapping`] turns verified claims into a user.
+//! 8. [`mapping`] turns verified claims into a user, by claims' names or by expressions ([`cel`]).
 //! 9. The answer goes back the same way; [`review::response`] alone decides what the caller may learn.
 //!
 //! Left may use right, never back: app → server → http → {callers, review} → authn → {providers, mapping} → {jose, token,

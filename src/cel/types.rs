@@ -116,7 +116,6 @@ impl Type {
             "google.protobuf.Duration" => Self::Duration,
             "google.protobuf.Timestamp" => Self::Timestamp,
             "int" => Self::Int,
-            "kubernetes.UserInfo" => Self::User,
             "list" => Self::list(Self::Dyn),
             "map" => Self::map(Self::Dyn, Self::Dyn),
             "null_type" => Self::Null,

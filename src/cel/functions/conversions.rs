@@ -144,7 +144,7 @@ fn string_of<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>
     }))
 }
 
-/// A double as Go's shortest form has it: with an exponent below 1e-4 and from 1e21 on.
+/// A double as Go's shortest form has it: with an exponent below 1e-4 and from 1e6 on.
 pub(super) fn double_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -152,18 +152,13 @@ pub(super) fn double_text(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    let size = value.abs();
-    if value == 0.0 || (1e-4..1e21).contains(&size) {
+    let scientific = format!("{value:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    if value == 0.0 || exponent.parse().is_ok_and(|exponent: i32| (-4..6).contains(&exponent)) {
         return value.to_string();
     }
-    let scientific = format!("{value:e}");
-    match scientific.split_once('e') {
-        Some((digits, exponent)) => {
-            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-            format!("{digits}e{sign}{exponent:0>2}")
-        }
-        None => scientific,
-    }
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
 }
 
 fn timestamp_of<'v>(_: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {

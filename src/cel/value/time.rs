@@ -1,5 +1,6 @@
 //! Points and spans of time, read and written as Go does it.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use jiff::Span;
@@ -15,23 +16,45 @@ const LAST_SECOND: i64 = 253_402_300_799;
 const NANOSECONDS: i64 = 1_000_000_000;
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
-/// A point in time within the years 1 to 9999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A point in time within the years 1 to 9999. Where it was read from a text with an offset, it is written with it.
+#[derive(Clone, Copy, Debug)]
 pub(in crate::cel) struct Timestamp {
     /// Since 1970, rounded down.
     seconds: i64,
     /// Less than a second.
     nanoseconds: u32,
+    /// Seconds ahead of UTC, for writing.
+    offset: i64,
 }
+
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.seconds, self.nanoseconds).cmp(&(other.seconds, other.nanoseconds))
+    }
+}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Timestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Timestamp {}
 
 impl Timestamp {
     pub(in crate::cel) fn from_seconds(seconds: i64) -> Result<Self, Fault> {
-        Self::new(seconds, 0)
+        Self::new(seconds, 0, 0)
     }
 
-    fn new(seconds: i64, nanoseconds: u32) -> Result<Self, Fault> {
+    fn new(seconds: i64, nanoseconds: u32, offset: i64) -> Result<Self, Fault> {
         if (FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
-            Ok(Self { seconds, nanoseconds })
+            Ok(Self { seconds, nanoseconds, offset })
         } else {
             Err(Fault::Overflow)
         }
@@ -44,7 +67,8 @@ impl Timestamp {
     pub(in crate::cel) fn plus(self, span: i64) -> Result<Self, Fault> {
         let nanoseconds = i64::from(self.nanoseconds) + span.rem_euclid(NANOSECONDS);
         let seconds = self.seconds + span.div_euclid(NANOSECONDS) + nanoseconds.div_euclid(NANOSECONDS);
-        Self::new(seconds, u32::try_from(nanoseconds.rem_euclid(NANOSECONDS)).map_err(|_| Fault::Overflow)?)
+        let nanoseconds = u32::try_from(nanoseconds.rem_euclid(NANOSECONDS)).map_err(|_| Fault::Overflow)?;
+        Self::new(seconds, nanoseconds, self.offset)
     }
 
     pub(in crate::cel) fn minus(self, span: i64) -> Result<Self, Fault> {
@@ -61,7 +85,11 @@ impl Timestamp {
 
     /// Date and time of day at a place: `UTC`, `Europe/Berlin`, `-08:00`; without one, in UTC.
     pub(in crate::cel) fn at(self, zone: Option<&str>) -> Result<DateTime, Fault> {
-        let local = self.seconds + self.offset_at(zone)?;
+        self.ahead_by(self.offset_at(zone)?)
+    }
+
+    fn ahead_by(self, offset: i64) -> Result<DateTime, Fault> {
+        let local = self.seconds + offset;
         let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
         let span = Span::new().try_days(days).map_err(|_| Fault::Overflow)?;
         let date = EPOCH.checked_add(span).map_err(|_| Fault::Overflow)?;
@@ -112,17 +140,22 @@ impl Timestamp {
         if minute > 59 || second > 59 {
             return None;
         }
-        Self::new(i64::from(days) * 86_400 + hour * 3600 + minute * 60 + second - offset, nanoseconds).ok()
+        Self::new(i64::from(days) * 86_400 + hour * 3600 + minute * 60 + second - offset, nanoseconds, offset).ok()
     }
 
-    /// RFC 3339 in UTC, with as many digits of a second as there are.
+    /// RFC 3339, with as many digits of a second as there are.
     pub(in crate::cel) fn text(self) -> Result<String, Fault> {
-        let time = self.at(None)?;
-        let mut text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        let mut text = self.ahead_by(self.offset)?.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         if self.nanoseconds > 0 {
             let _ = write!(text, ".{}", format!("{:09}", self.nanoseconds).trim_end_matches('0'));
         }
-        text.push('Z');
+        if self.offset == 0 {
+            text.push('Z');
+        } else {
+            let sign = if self.offset < 0 { '-' } else { '+' };
+            let minutes = self.offset.abs() / 60;
+            let _ = write!(text, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+        }
         Ok(text)
     }
 }
@@ -226,11 +259,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timestamps_are_read_by_rfc_3339_and_written_in_utc() {
+    fn timestamps_are_read_and_written_by_rfc_3339() {
         for (text, written) in [
             ("2023-01-02T03:04:05Z", Some("2023-01-02T03:04:05Z")),
             ("2023-01-02T3:04:05Z", Some("2023-01-02T03:04:05Z")),
-            ("2023-01-02T03:04:05.1200+01:30", Some("2023-01-02T01:34:05.12Z")),
+            ("2023-01-02T03:04:05.1200+01:30", Some("2023-01-02T03:04:05.12+01:30")),
             ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
             ("9999-12-31T23:59:59.999999999Z", Some("9999-12-31T23:59:59.999999999Z")),
             ("9999-12-31T23:59:59-01:00", None),
