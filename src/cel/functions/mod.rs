@@ -3,14 +3,32 @@
 //! A library is a file with a `declare` that adds [`Overload`]s. The checker takes types from the table, the evaluator
 //! bodies; an overload is run only for values of its types. To add one: write its file, add it to [`LIBRARIES`].
 
+mod cidr;
 mod conversions;
+mod ext_lists;
+pub(super) mod format;
+mod format_library;
+mod ip;
+mod lists;
 mod operators;
 mod optionals;
+mod quantity;
 pub(super) mod regex;
+mod semver;
+mod sets;
+mod strings;
 mod times;
+mod urls;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+pub(super) use cidr::Cidr;
+pub(super) use ext_lists::sort_by_keys;
+pub(super) use format_library::Format;
+pub(super) use quantity::Quantity;
+pub(super) use semver::Version;
+pub(super) use urls::Url;
 
 use super::budget::Meter;
 use super::error::Fault;
@@ -60,7 +78,24 @@ impl Table {
     }
 }
 
-const LIBRARIES: &[fn(&mut Table)] = &[operators::declare, conversions::declare, optionals::declare, times::declare];
+const LIBRARIES: &[fn(&mut Table)] = &[
+    operators::declare,
+    conversions::declare,
+    optionals::declare,
+    times::declare,
+    strings::declare,
+    format::declare,
+    regex::declare,
+    lists::declare,
+    ext_lists::declare,
+    sets::declare,
+    urls::declare,
+    quantity::declare,
+    ip::declare,
+    cidr::declare,
+    format_library::declare,
+    semver::declare,
+];
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
@@ -76,7 +111,4 @@ pub(super) fn overloads(name: &str) -> Option<&'static [Overload]> {
 /// A number of characters or items as an expression sees it.
 pub(super) fn count(length: usize) -> Value<'static> {
     Value::Int(i64::try_from(length).unwrap_or(i64::MAX))
-}
-pub(super) fn sort_by_keys<'v>(items: Vec<Value<'v>>, _: &[Value<'v>], _: &mut Meter) -> Result<Vec<Value<'v>>, Fault> {
-    Ok(items)
 }

@@ -161,7 +161,7 @@ fn earlier<'v>(_: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Faul
 fn is_item<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
     let [wanted, Value::List(list)] = arguments else { return Err(Fault::NoOverload) };
     for item in list.iter() {
-        if value::equal(wanted, &item, meter)? {
+        if value::same(wanted, &item, meter)? {
             return Ok(Value::Bool(true));
         }
     }

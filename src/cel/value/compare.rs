@@ -42,13 +42,23 @@ pub(in crate::cel) fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Met
             true
         }
         (Value::Null, Value::Null) | (Value::Optional(None), Value::Optional(None)) => true,
-        (Value::Opaque(left), Value::Opaque(right)) => opaque::equal(left, right),
+        (Value::Opaque(left), Value::Opaque(right)) => return opaque::equal(left, right).ok_or(Fault::NoOverload),
+        (Value::Opaque(_), Value::Null) => false,
+        (Value::Opaque(_), _) => return Err(Fault::NoOverload),
         (Value::Optional(Some(left)), Value::Optional(Some(right))) => equal(left, right, meter)?,
         (Value::String(left), Value::String(right)) => **left == **right,
         (Value::Timestamp(left), Value::Timestamp(right)) => left == right,
         (Value::Type(left), Value::Type(right)) => left == right,
         (left, right) => numbers(left, right) == Some(Some(Ordering::Equal)),
     })
+}
+
+/// Whether two values are the same, as a search has it: what cannot be compared is not what is looked for.
+pub(in crate::cel) fn same(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<bool, Fault> {
+    match equal(left, right, meter) {
+        Err(Fault::NoOverload) => Ok(false),
+        answer => answer,
+    }
 }
 
 /// Which of two values comes first.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-pub(super) use compare::{equal, order};
+pub(super) use compare::{equal, order, same};
 pub(super) use list::List;
 pub(super) use map::{Key, Map};
 pub(super) use opaque::OpaqueValue;

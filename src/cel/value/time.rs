@@ -164,7 +164,8 @@ fn digits(text: &str) -> Option<i64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-fn calendar_date(text: &str) -> Option<Date> {
+/// The day that is written `2006-01-02`.
+pub(in crate::cel) fn calendar_date(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     if (year.len(), month.len(), day.len()) != (4, 2, 2) || parts.next().is_some() {

@@ -1,4 +1,0 @@
-//! placeholder
-pub(in crate::cel) fn compile(_: &str) -> Result<(), String> {
-    Ok(())
-}
