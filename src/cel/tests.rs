@@ -178,3 +178,23 @@ fn fields_that_are_mentioned_are_known() {
     }
     assert!(!compile("claims['email']", Environment::Claims).unwrap().mentions("email"));
 }
+
+#[test]
+fn the_documented_expressions_are_in_order() {
+    let page = include_str!("../../docs/authentication-configuration.md");
+    let table = page.split("## Expressions").nth(1).unwrap().split("What to know").next().unwrap();
+    let mut count = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        for expression in cells[1].split('`').skip(1).step_by(2) {
+            let compiled = match cells[2] {
+                place if place.contains("userValidationRules") => compile_rule(expression, Environment::User),
+                place if place.contains("Rules") => compile_rule(expression, Environment::Claims),
+                _ => compile(expression, Environment::Claims),
+            };
+            assert!(compiled.is_ok(), "{expression}: {}", compiled.unwrap_err());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "only {count} were found");
+}

@@ -12,6 +12,7 @@ mod callers;
 mod commands;
 mod distributed;
 mod drain;
+mod expressions;
 mod faults;
 mod issuers;
 mod keys;

@@ -70,9 +70,9 @@ const BROKEN_AUTHENTICATION: &[Break] = &[
     (|s| s.jwt()["claimMappings"]["username"] = json!({"claim": "sub"}), "jwt[0].claimMappings.username.prefix"),
     (|s| s.jwt()["claimMappings"]["username"]["prefix"] = json!("system:"), "jwt[0].claimMappings.username.prefix"),
     (|s| s.jwt()["claimMappings"]["groups"]["prefix"] = json!("SYSTEM:x"), "jwt[0].claimMappings.groups.prefix"),
-    (|s| s.jwt()["claimMappings"]["uid"] = json!({"expression": "claims.sub"}), "jwt[0].claimMappings.uid.expression"),
+    (|s| s.jwt()["claimMappings"]["uid"] = json!({"expression": "claim.sub"}), "jwt[0].claimMappings.uid.expression"),
     (|s| s.jwt()["claimValidationRules"] = json!([{"requiredValue": "x"}]), "jwt[0].claimValidationRules[0]"),
-    (|s| s.jwt()["userValidationRules"] = json!([{"expression": "true"}]), "jwt[0].userValidationRules[0]"),
+    (|s| s.jwt()["userValidationRules"] = json!([{"expression": "1"}]), "jwt[0].userValidationRules[0]"),
     (
         |s| {
             let same = s.jwt().clone();
