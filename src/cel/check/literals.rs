@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::cel::ast::{Expr, Literal, Node};
-use crate::cel::functions::regex;
+use crate::cel::functions::{format, regex};
 use crate::cel::value::time;
 
 impl Checker {
@@ -20,7 +20,16 @@ impl Checker {
             ("find" | "findAll", Some(_), [pattern, ..]) => {
                 self.check_literal(pattern, "regular expression", |text| regex::compile(text).map(drop));
             }
+            ("format", Some(target), [values]) => self.check_format(target, values),
             _ => {}
+        }
+    }
+
+    fn check_format(&mut self, target: &Node, values: &Node) {
+        if let (Expr::Literal(Literal::String(text)), Expr::List(values)) = (&target.expr, &values.expr)
+            && let Err((value, message)) = format::check(text, &values.iter().map(|(value, _)| value).collect::<Vec<_>>())
+        {
+            self.problem(value.unwrap_or(target).at, message);
         }
     }
 

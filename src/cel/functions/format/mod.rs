@@ -9,7 +9,7 @@ use crate::cel::budget::Meter;
 use crate::cel::error::Fault;
 use crate::cel::types::Type;
 use crate::cel::value::Value;
-use clause::{Clause, Verb};
+use clause::Clause;
 
 /// One piece of a format.
 enum Piece<'f> {
@@ -70,26 +70,21 @@ fn format<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, F
     Ok(Value::string(formatted))
 }
 
-/// Checks a call whose format and list of values are both literals.
+/// Checks a call whose format and list of values are both literals, as far as can be told from the literals.
 ///
 /// # Errors
 ///
 /// What is wrong, and the value that it is wrong with.
-pub(in crate::cel) fn check<'n>(
-    format: &str,
-    values: &[&'n Node],
-    type_of: &impl Fn(&'n Node) -> Type,
-) -> Result<(), (Option<&'n Node>, String)> {
+pub(in crate::cel) fn check<'n>(format: &str, values: &[&'n Node]) -> Result<(), (Option<&'n Node>, String)> {
     let mut rest = values.iter();
     for piece in pieces(format) {
         match piece {
             Ok(Piece::Text(_)) => {}
             Ok(Piece::Clause(clause)) => {
                 let value = rest.next().ok_or((None, "has more places than there are values".to_owned()))?;
-                if clause.verb == Verb::Text {
-                    check_text(value, type_of)?;
-                } else if !clause.verb.takes(&type_of(value)) {
-                    return Err((Some(value), format!("is of type {}, which has no place there", type_of(value))));
+                let found = type_of(value);
+                if !clause.verb.takes(&found) {
+                    return Err((Some(value), format!("is of type {found}, which does not go into its place")));
                 }
             }
             Err(problem) => return Err((None, problem.to_owned())),
@@ -98,18 +93,12 @@ pub(in crate::cel) fn check<'n>(
     if rest.len() > 0 { Err((None, "has less places than there are values".to_owned())) } else { Ok(()) }
 }
 
-/// Checks what goes into the place of a text, down to the items of list and map literals.
-fn check_text<'n>(value: &'n Node, type_of: &impl Fn(&'n Node) -> Type) -> Result<(), (Option<&'n Node>, String)> {
-    let found = type_of(value);
-    if !Verb::Text.takes(&found) {
-        return Err((Some(value), format!("is of type {found}, which has no text")));
-    }
+/// The type of a literal.
+fn type_of(value: &Node) -> Type {
     match &value.expr {
-        Expr::List(items) => items.iter().try_for_each(|(item, _)| check_text(item, type_of)),
-        Expr::Map(entries) => entries.iter().try_for_each(|entry| {
-            check_text(&entry.key, type_of)?;
-            check_text(&entry.value, type_of)
-        }),
-        _ => Ok(()),
+        Expr::List(_) => Type::list(Type::Dyn),
+        Expr::Map(_) => Type::map(Type::Dyn, Type::Dyn),
+        Expr::Literal(literal) => Value::from_literal(literal).type_of(),
+        _ => Type::Dyn,
     }
 }
