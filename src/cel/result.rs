@@ -68,5 +68,5 @@ pub(super) fn shown(value: &Value<'_>) -> Result<Json, Fault> {
 /// The name of a type without what is inside: `list`, not `list(dyn)`.
 fn type_name(of: &super::types::Type) -> String {
     let name = of.to_string();
-    name.split_once('(').map_or(name.clone(), |(name, _)| name.to_owned())
+    name.split_once('(').map_or_else(|| name.clone(), |(name, _)| name.to_owned())
 }

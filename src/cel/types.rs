@@ -16,15 +16,15 @@ pub(crate) enum Type {
     /// Something was reported already; goes with everything, so that one mistake is reported once.
     Error,
     Int,
-    List(Arc<Type>),
-    Map(Arc<Type>, Arc<Type>),
+    List(Arc<Self>),
+    Map(Arc<Self>, Arc<Self>),
     Null,
     Opaque(Opaque),
-    Optional(Arc<Type>),
+    Optional(Arc<Self>),
     String,
     Timestamp,
     /// The type of types; what it is the type of, where that is known.
-    Type(Option<Arc<Type>>),
+    Kind(Option<Arc<Self>>),
     Uint,
     /// `kubernetes.UserInfo`.
     User,
@@ -87,7 +87,7 @@ impl Type {
     }
 
     pub(crate) fn of(inner: Self) -> Self {
-        Self::Type(Some(Arc::new(inner)))
+        Self::Kind(Some(Arc::new(inner)))
     }
 
     /// Whether it goes with everything.
@@ -121,7 +121,7 @@ impl Type {
             "null_type" => Self::Null,
             "optional_type" => Self::optional(Self::Dyn),
             "string" => Self::String,
-            "type" => Self::Type(None),
+            "type" => Self::Kind(None),
             "uint" => Self::Uint,
             other => Self::Opaque(Opaque::ALL.into_iter().find(|opaque| opaque.name() == other)?),
         })
@@ -146,8 +146,8 @@ impl fmt::Display for Type {
             Self::Optional(inner) => return write!(f, "optional_type({inner})"),
             Self::String => "string",
             Self::Timestamp => "google.protobuf.Timestamp",
-            Self::Type(None) => "type",
-            Self::Type(Some(inner)) => return write!(f, "type({inner})"),
+            Self::Kind(None) => "type",
+            Self::Kind(Some(inner)) => return write!(f, "type({inner})"),
             Self::Uint => "uint",
             Self::User => "kubernetes.UserInfo",
         })

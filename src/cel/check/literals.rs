@@ -27,7 +27,8 @@ impl Checker {
 
     fn check_format(&mut self, target: &Node, values: &Node) {
         if let (Expr::Literal(Literal::String(text)), Expr::List(values)) = (&target.expr, &values.expr)
-            && let Err((value, message)) = format::check(text, &values.iter().map(|(value, _)| value).collect::<Vec<_>>())
+            && let Err((value, message)) =
+                format::check(text, &values.iter().map(|(value, _)| value).collect::<Vec<_>>())
         {
             self.problem(value.unwrap_or(target).at, message);
         }

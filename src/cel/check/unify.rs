@@ -49,7 +49,7 @@ impl Known {
             (Type::Map(given_key, given_value), Type::Map(wanted_key, wanted_value)) => {
                 self.fits(given_key, wanted_key) && self.fits(given_value, wanted_value)
             }
-            (Type::Type(_), Type::Type(_)) => true,
+            (Type::Kind(_), Type::Kind(_)) => true,
             (given, wanted) => given == wanted,
         }
     }
@@ -88,7 +88,7 @@ impl Known {
                 Some(known) => *known == Type::Var(variable) || self.mentions(known, variable),
                 None => false,
             },
-            Type::List(inner) | Type::Optional(inner) | Type::Type(Some(inner)) => self.occurs(inner, variable),
+            Type::List(inner) | Type::Optional(inner) | Type::Kind(Some(inner)) => self.occurs(inner, variable),
             Type::Map(key, value) => self.occurs(key, variable) || self.occurs(value, variable),
             _ => false,
         }
@@ -110,7 +110,7 @@ impl Known {
             Type::List(item) => Type::List(inner(item)),
             Type::Map(key, value) => Type::Map(inner(key), inner(value)),
             Type::Optional(value) => Type::Optional(inner(value)),
-            Type::Type(Some(of)) => Type::Type(Some(inner(of))),
+            Type::Kind(Some(of)) => Type::Kind(Some(inner(of))),
             settled => settled.clone(),
         }
     }
@@ -132,7 +132,7 @@ pub(super) fn fresh(signature: &Type, a: Var, b: Var) -> Type {
         Type::List(item) => Type::List(inner(item)),
         Type::Map(key, value) => Type::Map(inner(key), inner(value)),
         Type::Optional(value) => Type::Optional(inner(value)),
-        Type::Type(Some(of)) => Type::Type(Some(inner(of))),
+        Type::Kind(Some(of)) => Type::Kind(Some(inner(of))),
         plain => plain.clone(),
     }
 }
@@ -162,7 +162,7 @@ fn says_no_more(left: &Type, right: &Type) -> bool {
         (Type::Map(left_key, left_value), Type::Map(right_key, right_value)) => {
             says_no_more(left_key, right_key) && says_no_more(left_value, right_value)
         }
-        (Type::Type(_), Type::Type(_)) => true,
+        (Type::Kind(_), Type::Kind(_)) => true,
         (left, right) => left == right,
     }
 }

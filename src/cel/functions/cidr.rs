@@ -48,7 +48,9 @@ pub(super) fn declare(table: &mut Table) {
     table.member("prefixLength", std::slice::from_ref(&cidr), Int, |_, arguments| {
         Ok(Value::Int(of(arguments.first())?.bits.into()))
     });
-    table.member("masked", &[cidr.clone()], cidr, |_, arguments| Ok(value(of(arguments.first())?.masked())));
+    table.member("masked", std::slice::from_ref(&cidr), cidr.clone(), |_, arguments| {
+        Ok(value(of(arguments.first())?.masked()))
+    });
 }
 
 impl Cidr {

@@ -39,7 +39,7 @@ pub(super) fn declare(table: &mut Table) {
         });
     }
     table.member("distinct", std::slice::from_ref(&list), list.clone(), distinct);
-    table.member("reverse", &[list.clone()], list, reverse);
+    table.member("reverse", std::slice::from_ref(&list), list.clone(), reverse);
     table.function("lists.range", &[Type::Int], Type::list(Type::Int), range);
 }
 

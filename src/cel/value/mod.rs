@@ -127,7 +127,7 @@ impl<'v> Value<'v> {
             Self::Optional(_) => Type::optional(Type::Dyn),
             Self::String(_) => Type::String,
             Self::Timestamp(_) => Type::Timestamp,
-            Self::Type(_) => Type::Type(None),
+            Self::Type(_) => Type::Kind(None),
             Self::Uint(_) => Type::Uint,
             Self::User(_) => Type::User,
         }
@@ -148,7 +148,7 @@ impl<'v> Value<'v> {
             | (Type::Optional(_), Self::Optional(_))
             | (Type::String, Self::String(_))
             | (Type::Timestamp, Self::Timestamp(_))
-            | (Type::Type(_), Self::Type(_))
+            | (Type::Kind(_), Self::Type(_))
             | (Type::Uint, Self::Uint(_)) => true,
             (Type::Opaque(wanted), Self::Opaque(value)) => value.kind() == *wanted,
             _ => false,

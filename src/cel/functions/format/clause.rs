@@ -107,7 +107,7 @@ impl Verb {
                     | Type::Null
                     | Type::String
                     | Type::Timestamp
-                    | Type::Type(_)
+                    | Type::Kind(_)
                     | Type::Uint
             ),
             _ => false,

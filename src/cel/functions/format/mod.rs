@@ -81,7 +81,7 @@ pub(in crate::cel) fn check<'n>(format: &str, values: &[&'n Node]) -> Result<(),
         match piece {
             Ok(Piece::Text(_)) => {}
             Ok(Piece::Clause(clause)) => {
-                let value = rest.next().ok_or((None, "has more places than there are values".to_owned()))?;
+                let value = rest.next().ok_or_else(|| (None, "has more places than there are values".to_owned()))?;
                 let found = type_of(value);
                 if !clause.verb.takes(&found) {
                     return Err((Some(value), format!("is of type {found}, which does not go into its place")));

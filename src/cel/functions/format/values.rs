@@ -98,7 +98,7 @@ fn type_name(found: &Type) -> String {
         Type::Map(..) => "map".to_owned(),
         Type::Null => "null_type".to_owned(),
         Type::Optional(_) => "optional_type".to_owned(),
-        Type::Type(_) => "type".to_owned(),
+        Type::Kind(_) => "type".to_owned(),
         other => other.to_string(),
     }
 }

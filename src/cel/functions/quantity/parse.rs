@@ -143,10 +143,13 @@ fn long(parts: &Parts<'_>, suffix: Suffix, decimals: i32) -> Result<Option<Amoun
     } else {
         let divisor = 10_i128.checked_pow((FINEST - exponent).unsigned_abs());
         // Divided by more than any number, what is left is a part of a nano.
-        divisor.map_or(value.signum(), |divisor| {
-            let rest = if value % divisor == 0 { 0 } else { value.signum() };
-            value / divisor + rest
-        })
+        divisor.map_or_else(
+            || value.signum(),
+            |divisor| {
+                let rest = if value % divisor == 0 { 0 } else { value.signum() };
+                value / divisor + rest
+            },
+        )
     };
     let most = i128::from(i64::MAX);
     let cap = most * 1_000_000_000;
