@@ -162,6 +162,22 @@ fn hostile_sources_are_refused_and_end_nothing() {
 }
 
 #[test]
+fn the_deepest_expressions_that_are_taken_are_checked_and_evaluated() {
+    // On a thread with no more stack than those have that serve.
+    for (open, close, times, result) in [
+        ("[", "][0]", 120, "int 1"),
+        ("-(", ")", 200, "int 1"),
+        ("false ? 2 : ", "", 200, "int 1"),
+        ("[1].map(x, ", ")[0]", 60, "int 1"),
+        ("(0 + ", ")", 120, "int 1"),
+        ("optional.of(", ").value()", 90, "int 1"),
+    ] {
+        let source = format!("{}1{}", open.repeat(times), close.repeat(times));
+        assert_eq!(evaluated(&source), result, "{open}");
+    }
+}
+
+#[test]
 fn loops_and_growth_end_at_the_budget() {
     let numbers = "[0,1,2,3,4,5,6,7,8,9]";
     let nested = (0..12).fold("0".to_owned(), |body, depth| format!("{numbers}.map(x{depth}, {body})"));
