@@ -119,7 +119,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("moka::", &["src/authn/cache"]),
     ("prometheus::", &["src/metrics.rs", "src/app/mod.rs"]),
     ("x509_parser::", &["src/callers", "src/server", "src/config", "src/wiring", "src/jose/testing.rs"]),
-    ("serde_saphyr::", &["src/config", "src/commands", "src/login/stanza.rs", "src/wiring"]),
+    ("serde_saphyr::", &["src/config", "src/commands", "src/login/context.rs", "src/login/stanza.rs", "src/wiring"]),
+    ("zbus::", &["src/login/session/vault/secret_service.rs"]),
 ];
 
 #[test]

@@ -136,7 +136,10 @@ impl Request {
 
 impl LoginConfig {
     /// Reads the extension. What is no object has nothing to say.
-    fn parse(config: &Value) -> Result<Self, RequestError> {
+    ///
+    /// # Errors
+    /// When a key has the wrong type.
+    pub fn parse(config: &Value) -> Result<Self, RequestError> {
         let text = |key: &'static str| match config.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),

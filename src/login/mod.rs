@@ -5,8 +5,10 @@
 //! provider: refresh, or log in. What a provider answers is judged by the code that judges tokens in the service.
 
 pub mod browser;
+pub mod context;
 pub mod exec_credential;
 pub mod flows;
+pub mod fuzzing;
 pub mod outcome;
 pub mod provider;
 pub mod session;

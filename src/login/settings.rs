@@ -81,6 +81,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Host name in the redirect URL (`localhost` for providers that insist on it).
     pub redirect_host: Option<String>,
+    /// The path in the redirect URL, for providers where one is registered; mostly empty.
+    pub redirect_path: String,
     /// The command that opens a URL instead of the system's way; never run through a shell.
     pub browser: Option<String>,
     /// Never open a browser; print the URL.

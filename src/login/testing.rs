@@ -99,6 +99,7 @@ impl FakeProvider {
             certificate_authority: Some(self.ca_pem.clone()),
             listen: Vec::new(),
             redirect_host: None,
+            redirect_path: String::new(),
             browser: None,
             skip_browser: false,
             patience: Duration::from_secs(60),

@@ -18,7 +18,7 @@ fn whoami_says_who_is_logged_in_where() {
     let session = |account: &str| {
         json!({"issuer": ISSUER, "clientId": "kubectl", "scopes": [], "audience": null, "grant": "user", "account": account,
             "subject": format!("subject-of-{account}"), "default": false, "usable": true, "renewable": true,
-            "expirationTimestamp": null, "clusterUser": null})
+            "expirationTimestamp": null, "clusterUser": null, "storage": "disk"})
     };
     assert_eq!(document, json!({"sessions": [session("alice"), session("bob")]}));
 }

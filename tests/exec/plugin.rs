@@ -44,7 +44,10 @@ fn the_access_token_is_sent_on_request() {
 fn explanations_go_to_standard_error_alone() {
     let home = Home::with(&["me"]);
     let run = home.kubectl("v1", &["-v", "--oidc-use-pkce"]);
-    assert_eq!(run.stderr, "countersign: PKCE with S256 is always used; its flags change nothing\n");
+    let expected = "countersign: run by a Kubernetes client for a cluster that it does not name, in \
+                    client.authentication.k8s.io/v1; nobody can be asked\n\
+                    countersign: PKCE with S256 is always used; its flags change nothing\n";
+    assert_eq!(run.stderr, expected);
     assert!(serde_json::from_str::<Value>(&run.stdout).is_ok());
 }
 

@@ -122,6 +122,7 @@ pub(crate) fn settings() -> Settings {
         certificate_authority: None,
         listen: Vec::new(),
         redirect_host: None,
+        redirect_path: String::new(),
         browser: None,
         skip_browser: false,
         patience: Duration::from_secs(180),

@@ -28,11 +28,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let request = asked.clone().unwrap_or_else(|| by_hand(std::io::stdin().is_terminal()));
     let cluster = request.cluster.unwrap_or_default();
     let settings = flags.settings(&cluster.login, request.interactive)?;
-    let store = flags.store.open()?;
+    let store = flags.store.open(request.interactive)?;
     if verbose {
+        say(&asked_by(asked.as_ref()));
         flags.foreign.remarks().iter().for_each(|remark| say(remark));
     }
-    let caller = asked.and_then(|_| runs::parent()).map(|process| Caller { process, cluster: cluster.server.clone() });
+    let caller =
+        asked.as_ref().and_then(|_| runs::parent()).map(|process| Caller { process, cluster: cluster.server.clone() });
     let order = Order { settings: &settings, force_refresh: arguments.force_refresh, caller };
     let credential = credential(&store, order, verbose)?;
     let answer = exec_credential::answer(request.version, &credential.token, credential.expires_at)
@@ -47,6 +49,14 @@ fn asked() -> Result<Option<Request>, Failure> {
     // What is no text is no JSON either.
     let request = Request::parse(text.to_str().unwrap_or_default()).map_err(|error| Failure::wrong_use(&error))?;
     Ok(Some(request))
+}
+
+/// Who asks, for those who want explanations.
+fn asked_by(asked: Option<&Request>) -> String {
+    let Some(request) = asked else { return "run by hand; answering in client.authentication.k8s.io/v1".to_owned() };
+    let person = if request.interactive { "a person can be asked" } else { "nobody can be asked" };
+    let server = request.cluster.as_ref().map_or("a cluster that it does not name", |cluster| &cluster.server);
+    format!("run by a Kubernetes client for {server}, in {}; {person}", request.version.name())
 }
 
 fn by_hand(interactive: bool) -> Request {

@@ -2,16 +2,18 @@
 
 use super::super::terminal::{self, printable};
 use super::super::{Conclusion, Failure, Outcome};
+use super::context::{ByHand, ContextFlags};
 use super::flags::LoginFlags;
 use super::{failure, with_keeper};
-use crate::login::exec_credential::LoginConfig;
 use crate::login::session::Store;
 
-/// Forgets the stored session of a login (the flags of get-token), or all sessions.
+/// Forgets the stored session of a login (of the kubeconfig's context, or the flags of get-token), or all sessions.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     login: LoginFlags,
+    #[command(flatten)]
+    context: ContextFlags,
     /// Also end the session at the provider.
     #[arg(long, conflicts_with = "all")]
     everywhere: bool,
@@ -21,13 +23,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let flags = &arguments.login;
-    let store = flags.store.open()?;
     if arguments.all {
-        return forget_all(&store);
+        return forget_all(&arguments.login.store.open(true)?);
     }
-    let settings = flags.settings(&LoginConfig::default(), true)?;
-    let accounts = with_keeper(&store, &settings, None, flags.store.verbose > 0, |keeper| {
+    let ByHand { flags, settings, cluster } = arguments.context.settings(&arguments.login)?;
+    let store = flags.store.open(true)?;
+    let accounts = with_keeper(&store, &settings, cluster, flags.store.verbose > 0, |keeper| {
         keeper.log_out(&settings, arguments.everywhere)
     })
     .map_err(|error| failure(&error))?;

@@ -8,19 +8,22 @@ use serde_json::{Value, json};
 use super::super::output::Output;
 use super::super::terminal::{self, Palette, printable};
 use super::super::{Conclusion, Failure, Outcome, explain, small_runtime};
+use super::context::ContextFlags;
 use super::flags::StoreFlags;
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::login::exec_credential::rfc3339;
-use crate::login::session::{Record, Session, Standing};
+use crate::login::session::{Record, Session, SessionKey, Standing};
 use crate::login::settings::TokenKind;
 use crate::providers::StepOutcome;
 use crate::token::BearerToken;
 
-/// Lists the stored sessions: provider, account, and when they end.
+/// Lists the stored sessions: provider, account, and when they end; with --context, those of that context's login.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     store: StoreFlags,
+    #[command(flatten)]
+    context: ContextFlags,
     /// A server's configuration: also say which user a cluster with it would see.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -39,8 +42,16 @@ struct Row<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let store = arguments.store.open()?;
-    let records = store.all().map_err(|error| Failure::unknown(&error))?;
+    let login = arguments.context.login()?;
+    let store = match &login {
+        Some(login) => arguments.store.clone().over(login.flags.store.clone()).open(true)?,
+        None => arguments.store.open(true)?,
+    };
+    let mut records = store.all().map_err(|error| Failure::unknown(&error))?;
+    if let Some(login) = &login {
+        let key = SessionKey::of(&login.settings);
+        records.retain(|record| record.key == key);
+    }
     let now = SystemClock.now();
     let mut rows = Vec::new();
     for (record, session) in
@@ -93,7 +104,16 @@ impl Row<'_> {
             "renewable": self.session.refresh_token().is_some(),
             "expirationTimestamp": rfc3339(self.until),
             "clusterUser": self.seen_as,
+            "storage": self.storage(),
         })
+    }
+
+    const fn storage(&self) -> &'static str {
+        if self.record.in_keyring { "keyring" } else { "disk" }
+    }
+
+    const fn storage_in_words(&self) -> &'static str {
+        if self.record.in_keyring { "the system's keyring" } else { "a file that only you can read" }
     }
 
     fn is_default(&self) -> bool {
@@ -121,14 +141,19 @@ fn text(rows: &[Row<'_>], folder: Option<&Path>, palette: Palette) -> String {
         detail("subject", row.session.subject.as_deref().filter(|sub| *sub != row.session.account).unwrap_or_default());
         let word = if row.standing == Standing::Ended { "ended" } else { "good until" };
         let renewal = if row.session.refresh_token().is_some() { "renewed by itself" } else { "then a new login" };
-        detail("token", &format!("{word} {}, {renewal}", rfc3339(row.until)));
+        match row.session.has_tokens() {
+            true => detail("token", &format!("{word} {}, {renewal}", rfc3339(row.until))),
+            false => detail("token", "cannot be read now: the system's keyring is locked or not there"),
+        }
+        detail("stored in", row.storage_in_words());
         detail("cluster", &row.seen_as.as_ref().map(|user| format!("sees {user}")).unwrap_or_default());
         if row.record.sessions.len() > 1 && row.is_default() {
             detail("", "used when no --account is given");
         }
     }
     if let Some(folder) = folder.filter(|_| !rows.is_empty()) {
-        let _ = writeln!(text, "{}", palette.dim(&format!("stored in {}", printable(&folder.display().to_string()))));
+        let _ =
+            writeln!(text, "{}", palette.dim(&format!("sessions are in {}", printable(&folder.display().to_string()))));
     }
     text
 }

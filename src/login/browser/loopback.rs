@@ -41,6 +41,7 @@ const MAX_REQUEST: usize = 64 * 1024;
 pub(in crate::login) struct Loopback {
     listeners: Vec<TcpListener>,
     authority: String,
+    path: String,
 }
 
 /// The answer to a login: its parameters, and a browser that waits for a page.
@@ -58,7 +59,11 @@ enum Event {
 
 impl Loopback {
     /// Listens on the first of the addresses that is free. None given: any port of 127.0.0.1.
-    pub(in crate::login) async fn bind(listen: &[SocketAddr], host: Option<&str>) -> Result<Self, FlowError> {
+    pub(in crate::login) async fn bind(
+        listen: &[SocketAddr],
+        host: Option<&str>,
+        path: &str,
+    ) -> Result<Self, FlowError> {
         const ANY: &[SocketAddr] = &[SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
         let listen = if listen.is_empty() { ANY } else { listen };
         if let Some(outside) = listen.iter().find(|address| !address.ip().is_loopback()) {
@@ -79,14 +84,14 @@ impl Loopback {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in listen {
             match TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener))) {
-                Ok((bound, listener)) => return Ok(Self::on(bound, listener, host).await),
+                Ok((bound, listener)) => return Ok(Self::on(bound, listener, host, path.to_owned()).await),
                 Err(error) => last = error,
             }
         }
         Err(FlowError::listen(listen, &last))
     }
 
-    async fn on(bound: SocketAddr, listener: TcpListener, host: Option<&str>) -> Self {
+    async fn on(bound: SocketAddr, listener: TcpListener, host: Option<&str>, path: String) -> Self {
         let mut listeners = vec![listener];
         let authority = match host {
             Some(host) => format!("{host}:{}", bound.port()),
@@ -97,18 +102,19 @@ impl Loopback {
             let other: IpAddr = if bound.is_ipv4() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
             listeners.extend(TcpListener::bind((other, bound.port())).await.ok());
         }
-        Self { listeners, authority }
+        Self { listeners, authority, path }
     }
 
-    /// The redirect address, as it goes to the provider: no path, as clients of this kind are registered.
+    /// The redirect address, as it goes to the provider.
     pub(in crate::login) fn redirect_uri(&self) -> String {
-        format!("http://{}", self.authority)
+        format!("http://{}{}", self.authority, self.path)
     }
 
     /// Waits for the answer with this state. `foreign` hears of answers with another.
     pub(in crate::login) async fn wait(self, state: &str, foreign: impl Fn()) -> Landing {
         let (events, mut heard) = mpsc::channel(MAX_CONNECTIONS);
-        let service = Arc::new(Service { authority: self.authority, state: state.to_owned(), events });
+        let path = if self.path.is_empty() { "/".to_owned() } else { self.path };
+        let service = Arc::new(Service { authority: self.authority, path, state: state.to_owned(), events });
         let mut connections = JoinSet::new();
         let mut listeners = self.listeners.into_iter();
         let (first, second) = (listeners.next(), listeners.next());
@@ -160,6 +166,7 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 
 struct Service {
     authority: String,
+    path: String,
     state: String,
     events: mpsc::Sender<Event>,
 }
@@ -185,7 +192,7 @@ impl Service {
         if request.method() != Method::GET {
             return plain(StatusCode::METHOD_NOT_ALLOWED);
         }
-        if request.uri().path() != "/" {
+        if request.uri().path() != self.path {
             return plain(StatusCode::NOT_FOUND);
         }
         let Some(parameters) = parameters(request.uri().query().unwrap_or_default()) else {

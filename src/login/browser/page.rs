@@ -87,7 +87,7 @@ impl Page<'_> {
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
              <title>{title} – countersign</title><style>{STYLE}</style></head>\
-             <body><main class=\"{kind}\"><h1 role=\"status\">{title}</h1>{body}</main></body></html>"
+             <body><main class=\"{kind}\"><div role=\"status\"><h1>{title}</h1></div>{body}</main></body></html>"
         )
     }
 }

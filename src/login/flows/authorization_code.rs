@@ -34,7 +34,8 @@ const OWN: [&str; 9] = [
 
 pub(super) async fn log_in(context: &Context<'_>) -> Result<Tokens, FlowError> {
     let settings = context.settings;
-    let loopback = Loopback::bind(&settings.listen, settings.redirect_host.as_deref()).await?;
+    let (host, path) = (settings.redirect_host.as_deref(), &settings.redirect_path);
+    let loopback = Loopback::bind(&settings.listen, host, path).await?;
     let request = Request {
         redirect_uri: loopback.redirect_uri(),
         state: random(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::key::SessionKey;
+use super::store::Place;
 use crate::clock::UnixTime;
 use crate::login::settings::TokenKind;
 use crate::login::tokens::Tokens;
@@ -118,6 +119,19 @@ impl Record {
         }
     }
 
+    /// This record as it is stored in a place.
+    #[must_use]
+    pub fn in_place(&self, place: Place) -> Self {
+        Self { in_keyring: place == Place::Keyring, ..self.clone() }
+    }
+
+    /// The sign to a record in the keyring: all but the secrets.
+    #[must_use]
+    pub fn sign(&self) -> Self {
+        let sessions = self.sessions.iter().cloned().map(Session::without_tokens).collect();
+        Self { in_keyring: true, sessions, ..self.clone() }
+    }
+
     /// The bytes to store.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
@@ -192,6 +206,17 @@ impl Session {
     pub fn without_refresh_token(mut self) -> Self {
         self.refresh_token = None;
         self
+    }
+
+    /// Whether its secrets are here, as against in a keyring that cannot be read.
+    #[must_use]
+    pub const fn has_tokens(&self) -> bool {
+        self.id_token.is_some() || self.access_token.is_some()
+    }
+
+    /// This session without any secret.
+    fn without_tokens(self) -> Self {
+        Self { id_token: None, access_token: None, refresh_token: None, ..self }
     }
 
     /// The refresh token, if there is one.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::super::session::flags::{LoginFlags, TokenCacheStorage};
+use super::super::session::flags::{DEFAULT_ADDRESSES, DEFAULT_HOST, DEFAULT_PATIENCE, LoginFlags, TokenCacheStorage};
 use super::super::{Conclusion, Failure, Outcome, chain, terminal};
 use crate::login::exec_credential::{ApiVersion, LoginConfig};
 use crate::login::stanza::Stanza;
@@ -118,6 +118,7 @@ fn arguments(flags: &LoginFlags) -> Vec<String> {
         ("grant-type", flags.grant_type.map(name)),
         ("assertion-file", flags.assertion_file.as_ref().map(path)),
         ("token-file", flags.token_file.as_ref().map(path)),
+        ("oidc-redirect-url", flags.oidc_redirect_url.clone()),
         ("browser-command", flags.browser_command.clone()),
         ("token-cache-dir", flags.store.token_cache_dir.as_ref().map(path)),
     ];
@@ -130,13 +131,13 @@ fn arguments(flags: &LoginFlags) -> Vec<String> {
     flags.certificate_authority.iter().for_each(|file| push("certificate-authority", &path(file)));
     flags.certificate_authority_data.iter().for_each(|data| push("certificate-authority-data", data));
     flags.oidc_auth_request_extra_params.iter().for_each(|pair| push("oidc-auth-request-extra-params", pair));
-    if flags.listen_address != ["127.0.0.1:8000", "127.0.0.1:18000"] {
+    if flags.listen_address != DEFAULT_ADDRESSES {
         flags.listen_address.iter().for_each(|address| push("listen-address", address));
     }
-    if flags.oidc_redirect_url_hostname != "localhost" {
+    if flags.oidc_redirect_url_hostname != DEFAULT_HOST {
         push("oidc-redirect-url-hostname", &flags.oidc_redirect_url_hostname);
     }
-    if flags.authentication_timeout_sec != 180 {
+    if flags.authentication_timeout_sec != DEFAULT_PATIENCE {
         push("authentication-timeout-sec", &flags.authentication_timeout_sec.to_string());
     }
     if flags.store.token_cache_storage != TokenCacheStorage::Auto {

@@ -4,8 +4,9 @@
 //! what it asks for is done anyway, or refused with words where it would make a login less safe than it looks.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,13 +17,20 @@ use zeroize::Zeroizing;
 
 use super::super::Failure;
 use crate::login::exec_credential::LoginConfig;
-use crate::login::session::store::{Store, default_folder};
+use crate::login::session::SecretService;
+use crate::login::session::store::{Storage, Store, default_folder};
 use crate::login::settings::{ClientAuthentication, Grant, Settings, TokenKind};
 
 /// Where the client's secret may be, when it is in no file and no flag.
 const SECRET_VARIABLE: &str = "COUNTERSIGN_CLIENT_SECRET";
 /// Far more than certificates, secrets and keys take.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Where kubelogin listens, so that its redirects are registered already.
+pub(crate) const DEFAULT_ADDRESSES: [&str; 2] = ["127.0.0.1:8000", "127.0.0.1:18000"];
+pub(crate) const DEFAULT_HOST: &str = "localhost";
+/// In seconds.
+pub(crate) const DEFAULT_PATIENCE: u64 = 180;
 
 /// `--grant-type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -53,7 +61,7 @@ pub(crate) enum GrantType {
 /// `--token-cache-storage`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum TokenCacheStorage {
-    /// The best there is on this machine.
+    /// The keyring where one is open, else disk.
     #[default]
     Auto,
     /// Files that only the user can read.
@@ -110,11 +118,14 @@ pub(crate) struct LoginFlags {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Where the browser comes back to; several are tried in turn, port 0 is any free one.
-    #[arg(long, value_name = "IP:PORT", value_delimiter = ',', default_values = ["127.0.0.1:8000", "127.0.0.1:18000"])]
+    #[arg(long, value_name = "IP:PORT", value_delimiter = ',', default_values = DEFAULT_ADDRESSES)]
     pub(crate) listen_address: Vec<String>,
     /// The host in the redirect URL, as registered at the provider.
-    #[arg(long, value_name = "HOST", default_value = "localhost")]
+    #[arg(long, value_name = "HOST", default_value = DEFAULT_HOST)]
     pub(crate) oidc_redirect_url_hostname: String,
+    /// The redirect URL as registered at the provider, on this machine; instead of the two flags above.
+    #[arg(long, value_name = "URL")]
+    pub(crate) oidc_redirect_url: Option<String>,
     /// Print the URL instead of opening a browser.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, action = ArgAction::Set, hide_possible_values = true)]
     pub(crate) skip_open_browser: bool,
@@ -122,7 +133,7 @@ pub(crate) struct LoginFlags {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) browser_command: Option<String>,
     /// How long to wait for a person.
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_PATIENCE)]
     pub(crate) authentication_timeout_sec: u64,
     /// A further parameter of the authorization request; repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
@@ -148,6 +159,11 @@ pub(crate) struct StoreFlags {
     /// Where sessions are kept.
     #[arg(long, value_enum, default_value_t, value_name = "STORAGE")]
     pub(crate) token_cache_storage: TokenCacheStorage,
+    /// kubelogin's old names for the storage.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    force_keyring: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    no_keyring: Option<bool>,
     /// Explain each step on standard error, without secrets.
     #[arg(long, short = 'v', alias = "v", value_name = "LEVEL", num_args = 0..=1, default_missing_value = "1", default_value_t = 0, hide_default_value = true)]
     pub(crate) verbose: u8,
@@ -182,20 +198,71 @@ pub(crate) struct ForeignFlags {
     token_exchange_subject_token: Option<Zeroizing<String>>,
     #[arg(long, hide = true)]
     token_exchange_actor_token: Option<Zeroizing<String>>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    force_keyring: Option<bool>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    no_keyring: Option<bool>,
+    #[arg(long, hide = true)]
+    oidc_request_header: Vec<Zeroizing<String>>,
     /// The flags of its logging library.
-    #[arg(long = "add_dir_header", aliases = ["alsologtostderr", "logtostderr", "one_output", "skip_headers", "skip_log_headers"],
+    #[arg(long = "add_dir_header", aliases = ["alsologtostderr", "legacy_stderr_threshold_behavior", "logtostderr", "one_output", "skip_headers", "skip_log_headers"],
         hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Append)]
     log_switches: Vec<bool>,
-    #[arg(long = "log_backtrace_at", aliases = ["log_dir", "log_file", "log_file_max_size", "stderrthreshold", "vmodule"],
+    #[arg(long = "log_backtrace_at", aliases = ["alsologtostderrthreshold", "log_dir", "log_file", "log_file_max_size", "stderrthreshold", "vmodule"],
         hide = true, action = ArgAction::Append)]
     log_values: Vec<String>,
 }
 
 impl LoginFlags {
+    /// These flags where they say something, else those of `base`.
+    pub(crate) fn over(self, base: Self) -> Self {
+        fn list<T>(own: Vec<T>, base: Vec<T>) -> Vec<T> {
+            if own.is_empty() { base } else { own }
+        }
+        // What proves the client is one thing in several flags.
+        let has_proof = self.oidc_client_secret.is_some()
+            || self.oidc_client_secret_file.is_some()
+            || self.oidc_client_key_file.is_some()
+            || self.client_assertion_file.is_some();
+        let proof = if has_proof { self.clone() } else { base.clone() };
+        let has_address = self.listen_address != DEFAULT_ADDRESSES || self.oidc_redirect_url.is_some();
+        let is_default_host = self.oidc_redirect_url_hostname == DEFAULT_HOST;
+        Self {
+            oidc_issuer_url: self.oidc_issuer_url.or(base.oidc_issuer_url),
+            oidc_client_id: self.oidc_client_id.or(base.oidc_client_id),
+            oidc_client_secret: proof.oidc_client_secret,
+            oidc_client_secret_file: proof.oidc_client_secret_file,
+            oidc_client_key_file: proof.oidc_client_key_file,
+            oidc_client_key_id: proof.oidc_client_key_id,
+            client_assertion_file: proof.client_assertion_file,
+            oidc_extra_scope: list(self.oidc_extra_scope, base.oidc_extra_scope),
+            audience: self.audience.or(base.audience),
+            oidc_use_access_token: self.oidc_use_access_token || base.oidc_use_access_token,
+            account: self.account.or(base.account),
+            grant_type: self.grant_type.or(base.grant_type),
+            assertion_file: self.assertion_file.or(base.assertion_file),
+            token_file: self.token_file.or(base.token_file),
+            listen_address: if has_address { self.listen_address } else { base.listen_address },
+            oidc_redirect_url_hostname: if is_default_host {
+                base.oidc_redirect_url_hostname
+            } else {
+                self.oidc_redirect_url_hostname
+            },
+            oidc_redirect_url: if has_address { self.oidc_redirect_url } else { base.oidc_redirect_url },
+            skip_open_browser: self.skip_open_browser || base.skip_open_browser,
+            browser_command: self.browser_command.or(base.browser_command),
+            authentication_timeout_sec: if self.authentication_timeout_sec == DEFAULT_PATIENCE {
+                base.authentication_timeout_sec
+            } else {
+                self.authentication_timeout_sec
+            },
+            oidc_auth_request_extra_params: list(
+                self.oidc_auth_request_extra_params,
+                base.oidc_auth_request_extra_params,
+            ),
+            certificate_authority: list(self.certificate_authority, base.certificate_authority),
+            certificate_authority_data: list(self.certificate_authority_data, base.certificate_authority_data),
+            store: self.store.over(base.store),
+            foreign: base.foreign,
+        }
+    }
+
     /// The settings that flags and the cluster's extension make together; flags win.
     pub(crate) fn settings(&self, config: &LoginConfig, interactive: bool) -> Result<Settings, Failure> {
         self.foreign.refuse()?;
@@ -222,6 +289,7 @@ impl LoginFlags {
             ([], Some(scopes)) => scopes.clone(),
             (flags, _) => flags.to_vec(),
         };
+        let (listen, redirect_host, redirect_path) = self.redirect()?;
         let uses_access_token = self.oidc_use_access_token || config.use_access_token == Some(true);
         Ok(Settings {
             issuer,
@@ -233,8 +301,9 @@ impl LoginFlags {
             token_kind: if uses_access_token { TokenKind::AccessToken } else { TokenKind::IdToken },
             account: from(&self.account, &config.account),
             certificate_authority: self.authority(config)?,
-            listen: self.addresses()?,
-            redirect_host: Some(self.oidc_redirect_url_hostname.clone()),
+            listen,
+            redirect_host: Some(redirect_host),
+            redirect_path,
             browser: self.browser_command.clone(),
             skip_browser: self.skip_open_browser,
             patience: Duration::from_secs(self.authentication_timeout_sec.clamp(1, 3600)),
@@ -317,6 +386,27 @@ impl LoginFlags {
         Ok(if pem.is_empty() { None } else { Some(pem) })
     }
 
+    /// Where to listen for the browser, and host and path of the redirect URL.
+    fn redirect(&self) -> Result<(Vec<SocketAddr>, String, String), Failure> {
+        let Some(text) = &self.oidc_redirect_url else {
+            return Ok((self.addresses()?, self.oidc_redirect_url_hostname.clone(), String::new()));
+        };
+        let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.query().is_none());
+        let parts = url.as_ref().and_then(|url| {
+            let is_ours = matches!(url.host_str()?, "localhost" | "127.0.0.1" | "[::1]");
+            is_ours.then_some((url.host_str()?, url.port_or_known_default()?))
+        });
+        let Some((host, port)) = parts else {
+            let why = "must be an http URL of this machine, such as http://localhost:8000/callback (RFC 8252): elsewhere \
+                       others could take the login's answer";
+            return Err(wrong("--oidc-redirect-url", why));
+        };
+        let address = if host == "[::1]" { Ipv6Addr::LOCALHOST.into() } else { IpAddr::from(Ipv4Addr::LOCALHOST) };
+        // Byte for byte as it is registered: the parsed form has a slash where the text may have none.
+        let path = text.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest.split_at(at).1));
+        Ok((vec![SocketAddr::new(address, port)], host.to_owned(), path.unwrap_or_default().to_owned()))
+    }
+
     fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let parse = |text: &String| {
             text.replace("localhost:", "127.0.0.1:")
@@ -337,23 +427,34 @@ impl LoginFlags {
 }
 
 impl StoreFlags {
-    /// The store that these flags choose.
-    pub(crate) fn open(&self) -> Result<Store, Failure> {
-        match self.token_cache_storage {
-            TokenCacheStorage::None => return Ok(Store::nowhere()),
-            TokenCacheStorage::Keyring => {
-                return Err(wrong(
-                    "--token-cache-storage keyring",
-                    "is not available in this build; use disk, whose files only you can read",
-                ));
-            }
-            TokenCacheStorage::Auto | TokenCacheStorage::Disk => {}
+    /// These flags where they say something, else those of `base`.
+    pub(crate) fn over(self, base: Self) -> Self {
+        let is_default = self.token_cache_storage == TokenCacheStorage::Auto;
+        Self {
+            token_cache_dir: self.token_cache_dir.or(base.token_cache_dir),
+            token_cache_storage: if is_default { base.token_cache_storage } else { self.token_cache_storage },
+            force_keyring: self.force_keyring.or(base.force_keyring).filter(|_| is_default),
+            no_keyring: self.no_keyring.or(base.no_keyring).filter(|_| is_default),
+            verbose: self.verbose.max(base.verbose),
         }
+    }
+
+    /// The store that these flags choose. Where a person is there, the keyring may ask for its pass phrase.
+    pub(crate) fn open(&self, interactive: bool) -> Result<Store, Failure> {
+        let storage = match self.token_cache_storage {
+            _ if self.force_keyring == Some(true) => Storage::Keyring,
+            _ if self.no_keyring == Some(true) => Storage::Disk,
+            TokenCacheStorage::None => return Ok(Store::nowhere()),
+            TokenCacheStorage::Auto => Storage::Auto,
+            TokenCacheStorage::Disk => Storage::Disk,
+            TokenCacheStorage::Keyring => Storage::Keyring,
+        };
         let folder = match &self.token_cache_dir {
             Some(folder) => expand(folder),
             None => default_folder(|name| std::env::var_os(name)).map_err(|error| Failure::wrong_use(&error))?,
         };
-        Ok(Store::in_folder(folder))
+        let vault = Arc::new(SecretService::new(&folder, interactive));
+        Ok(Store::with_vault(folder, vault, storage))
     }
 }
 
@@ -382,8 +483,9 @@ impl ForeignFlags {
             let why = "are not supported: others on this machine can see tokens in arguments; use --assertion-file";
             return Err(wrong("--token-exchange-subject-token and --token-exchange-actor-token", why));
         }
-        if is_on(self.force_keyring) {
-            return Err(wrong("--force-keyring", "is not available in this build; leave it out"));
+        if !self.oidc_request_header.is_empty() {
+            let why = "is not supported: no provider needs headers beyond those of the standards";
+            return Err(wrong("--oidc-request-header", why));
         }
         Ok(())
     }

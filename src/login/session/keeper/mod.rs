@@ -10,7 +10,7 @@ use super::key::SessionKey;
 use super::lock::{Failure, Lock};
 use super::record::{Credential, Record, Session, Standing};
 use super::runs;
-use super::store::Store;
+use super::store::{Kept, Place, Store};
 use crate::clock::{Clock, UnixTime};
 use crate::login::outcome::{LoginError, Meaning, ProviderError};
 use crate::login::settings::{ClientAuthentication, Grant, Settings, TokenKind};
@@ -120,19 +120,20 @@ impl Keeper<'_> {
         }
     }
 
-    /// Logs in, whatever is stored, and stores what comes of it.
+    /// Logs in, whatever is stored, and stores what comes of it. Says where, too.
     ///
     /// # Errors
     /// Says why not. The stored session is as it was.
-    pub fn log_in(&self, settings: &Settings) -> Result<Session, LoginError> {
+    pub fn log_in(&self, settings: &Settings) -> Result<(Session, Kept), LoginError> {
         let key = SessionKey::of(settings);
         let _lock = self.lock(&key, settings, &mut false)?;
         let room = self.store.reserve(&key)?;
         let session = self.new_session(settings)?;
         let mut record = self.store.read(&key)?.unwrap_or_else(|| Record::new(key));
         put(&mut record, session.clone(), settings);
-        self.store.write(&record, room)?;
-        Ok(session)
+        let kept = self.store.write(&record, room)?;
+        self.say_where(&kept);
+        Ok((session, kept))
     }
 
     /// Forgets the sessions of a login: the account's if one is named, else all. With `everywhere`, they end at the
@@ -155,7 +156,11 @@ impl Keeper<'_> {
                 self.provider.revoke(settings, &session.to_tokens())?;
             }
             record.remove(account);
-            if record.sessions.is_empty() { self.store.remove(&key)? } else { self.store.write(&record, None)? }
+            if record.sessions.is_empty() {
+                self.store.remove(&key)?
+            } else {
+                self.store.write(&record, None).map(drop)?
+            }
         }
         Ok(accounts)
     }
@@ -169,7 +174,7 @@ impl Keeper<'_> {
         let _lock = self.lock(&key, settings, &mut false)?;
         let Some(mut record) = self.store.read(&key)? else { return Ok(()) };
         record.default_account = Some(account.to_owned());
-        Ok(self.store.write(&record, None)?)
+        Ok(self.store.write(&record, None).map(drop)?)
     }
 
     /// Why the session's token is not simply handed out; nothing if it is.
@@ -349,10 +354,24 @@ impl Keeper<'_> {
     }
 
     fn save(&self, record: &Record, room: Option<super::folder::Reservation>) {
-        if let Err(error) = self.store.write(record, room) {
-            let message = format!("the session could not be stored and has to be made again: {}", chain(&error));
-            (self.tell)(Notice::Warning(message));
+        match self.store.write(record, room) {
+            Ok(kept) => self.say_where(&kept),
+            Err(error) => {
+                let message = format!("the session could not be stored and has to be made again: {}", chain(&error));
+                (self.tell)(Notice::Warning(message));
+            }
         }
+    }
+
+    fn say_where(&self, kept: &Kept) {
+        if let Some(error) = &kept.instead {
+            (self.tell)(Notice::Warning(format!("the session is kept in a file, not in the keyring: {error}")));
+        }
+        self.step(|| match kept.place {
+            Some(Place::Keyring) => "the session is kept in the system's keyring".to_owned(),
+            Some(Place::Disk) => "the session is kept in a file that only you can read".to_owned(),
+            None => "the session is not kept".to_owned(),
+        });
     }
 
     fn lock(&self, key: &SessionKey, settings: &Settings, waited: &mut bool) -> Result<Option<Lock>, LoginError> {
