@@ -37,6 +37,7 @@ fn settings(provider: &OidcProvider, grant: Grant) -> Settings {
         certificate_authority: Some(issuer.authority),
         listen: Vec::new(),
         redirect_host: None,
+        redirect_path: String::new(),
         browser: None,
         skip_browser: false,
         patience: Duration::from_secs(30),

@@ -7,9 +7,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
 #![expect(clippy::print_stderr, reason = "a failing test shows the logs of the processes it started")]
 
+mod bad_days;
+mod browser;
 mod commands;
 mod delegates;
 mod deploy;
+mod grants;
+mod host;
+mod keyring;
 mod login;
 mod outage;
 mod plugin;

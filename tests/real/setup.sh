@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs and builds the real components that `cargo test --test real -- --ignored` runs against: etcd, kube-apiserver,
-# kubectl, oidc-provider and glewlwyd. For Debian 12, as root, with Node.js >= 20 and Go >= 1.26 present. No prompts,
+# kubectl, oidc-provider, glewlwyd, Chromium and a keyring. For Debian 12, as root, with Node.js >= 20 and Go >= 1.26 present. No prompts,
 # nothing is started, and running it again costs a second.
 #
 # Everything that is not a Debian package goes to a folder outside the work tree, so that a fresh clone finds it:
@@ -31,7 +31,7 @@ keyed() {
 }
 
 debian_packages() {
-    local wanted=(ca-certificates etcd-server glewlwyd dbconfig-no-thanks sqlite3 rnbyc) absent=() policy=/usr/sbin/policy-rc.d package
+    local wanted=(ca-certificates etcd-server glewlwyd dbconfig-no-thanks sqlite3 rnbyc chromium-driver gnome-keyring dbus bsdutils faketime fonts-dejavu-core) absent=() policy=/usr/sbin/policy-rc.d package
     for package in "${wanted[@]}"; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || absent+=("$package")
     done
@@ -82,6 +82,11 @@ etcd=$(command -v etcd) || lack "etcd (Debian package etcd-server)"
 glewlwyd=$(command -v glewlwyd) || lack "glewlwyd (Debian package glewlwyd)"
 rnbyc=$(command -v rnbyc) || lack "rnbyc (Debian package rnbyc)"
 sqlite3=$(command -v sqlite3) || lack "sqlite3 (Debian package sqlite3)"
+chromedriver=$(command -v chromedriver) || lack "chromedriver (Debian package chromium-driver)"
+keyring=$(command -v gnome-keyring-daemon) || lack "gnome-keyring-daemon (Debian package gnome-keyring)"
+dbus=$(command -v dbus-daemon) || lack "dbus-daemon (Debian package dbus)"
+faketime=$(command -v faketime) || lack "faketime (Debian package faketime)"
+script=$(command -v script) || lack "script (Debian package bsdutils)"
 node=$(command -v node) || lack "node (Node.js 20 or newer)"
 modules=$(node_modules) || lack "oidc-provider (npm)"
 apiserver=$(go_command kube-apiserver) || lack "kube-apiserver (Go module proxy)"
@@ -93,6 +98,11 @@ ETCD=${etcd:-}
 GLEWLWYD=${glewlwyd:-}
 RNBYC=${rnbyc:-}
 SQLITE3=${sqlite3:-}
+CHROMEDRIVER=${chromedriver:-}
+GNOME_KEYRING_DAEMON=${keyring:-}
+DBUS_DAEMON=${dbus:-}
+FAKETIME=${faketime:-}
+SCRIPT=${script:-}
 NODE=${node:-}
 NODE_MODULES=${modules:-}
 KUBE_APISERVER=${apiserver:-}

@@ -6,17 +6,22 @@
 // Machine tokens: POST /token with client_credentials, client svc, `resource=urn:api:<alg>`. The test-only parameter
 // `payload`, a JSON object, is laid over the claims before the provider signs them, so that a test can have a token
 // that the provider would not issue by itself: expired, or for `system:admin`.
-// User tokens: the ordinary code flow with PKCE; whoever `login_hint` names is logged in and consents.
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+// Machine tokens of the client `machine`: by private_key_jwt with the key that is written to MACHINE_KEY.
+// Grants that oidc-provider leaves to whoever runs it: token exchange for tokens of its own, and assertions (RFC 7523)
+// of a cluster's service accounts, signed by the key whose public half is in TRUSTED_KEY.
+// User tokens: the ordinary code flow with PKCE; whoever `login_hint` names is logged in and consents, unless PAGES is
+// set: then people see the provider's own pages for both.
+import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import https from 'node:https';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const { PORT, ISSUER, TLS_CERT, TLS_KEY, JWKS, MODULES } = process.env;
+const { PORT, ISSUER, TLS_CERT, TLS_KEY, JWKS, MACHINE_KEY, TRUSTED_KEY, PAGES, MODULES } = process.env;
 const { resolve } = createRequire(path.join(MODULES, 'anything.js'));
 const { default: Provider, errors } = await import(pathToFileURL(resolve('oidc-provider')));
+const jose = await import(pathToFileURL(resolve('jose')));
 
 const KEY_TYPES = {
   RS256: ['rsa', { modulusLength: 2048 }],
@@ -49,6 +54,19 @@ const accounts = {
 const keys = loadKeys();
 saveKeys(keys);
 
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ASSERTION = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+const machine = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+fs.writeFileSync(MACHINE_KEY, machine.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+const machineJwk = { ...machine.publicKey.export({ format: 'jwk' }), kid: 'machine', alg: 'ES256', use: 'sig' };
+
+function resourceServer(ctx, resource) {
+  const alg = Object.keys(KEY_TYPES).find((name) => resource === `urn:api:${name.toLowerCase()}`)
+    ?? (resource === 'urn:api:other' ? 'ES256' : undefined);
+  if (!alg) throw new errors.InvalidTarget();
+  return { scope: '', audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
+}
+
 const configuration = {
   jwks: { keys },
   clients: [
@@ -56,6 +74,15 @@ const configuration = {
       client_id: 'svc',
       client_secret: 'not-a-secret-this-is-a-test',
       grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+    },
+    {
+      client_id: 'machine',
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+      jwks: { keys: [machineJwk] },
+      grant_types: ['client_credentials', EXCHANGE, ASSERTION],
       redirect_uris: [],
       response_types: [],
     },
@@ -74,7 +101,7 @@ const configuration = {
   scopes: ['openid', 'email', 'groups', 'offline_access'],
   conformIdTokenClaims: false,
   findAccount: (ctx, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
-  interactions: { url: (ctx, interaction) => `/auto/${interaction.uid}` },
+  ...(PAGES ? {} : { interactions: { url: (ctx, interaction) => `/auto/${interaction.uid}` } }),
   enabledJWA: { idTokenSigningAlgValues: Object.keys(KEY_TYPES) },
   ttl: { ClientCredentials: 600, AccessToken: 600, IdToken: 600, Grant: 600, Session: 600, Interaction: 60 },
   formats: {
@@ -82,22 +109,18 @@ const configuration = {
       jwt: (ctx, token, jwt) => {
         const { payload } = ctx.oidc.body ?? {};
         if (payload) Object.assign(jwt.payload, JSON.parse(payload));
+        if (ctx.state.subject) jwt.payload.sub = ctx.state.subject;
       },
     },
   },
   features: {
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: Boolean(PAGES) },
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: (ctx, resource) => {
-        const alg = Object.keys(KEY_TYPES).find((name) => resource === `urn:api:${name.toLowerCase()}`)
-          ?? (resource === 'urn:api:other' ? 'ES256' : undefined);
-        if (!alg) throw new errors.InvalidTarget();
-        return { scope: '', audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
-      },
+      getResourceServerInfo: resourceServer,
     },
   },
 };
@@ -106,16 +129,58 @@ const configuration = {
 let provider;
 function build() {
   provider = new Provider(ISSUER, configuration);
+  provider.registerGrantType(EXCHANGE, exchange, [
+    'subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'resource', 'scope',
+  ]);
+  provider.registerGrantType(ASSERTION, assertion, ['assertion', 'audience', 'resource', 'scope']);
   provider.on('server_error', (ctx, error) => console.error('server_error', error));
   provider.on('grant.error', (ctx, error) => console.error('grant.error', error.message, error.error_description));
   provider.on('authorization.error', (ctx, error) => console.error('authorization.error', error.message));
 }
 build();
 
+// RFC 8693: a token of this provider against one for another audience, for the same person.
+async function exchange(ctx) {
+  const { subject_token: token, subject_token_type: type } = ctx.oidc.params;
+  if (!['jwt', 'id_token', 'access_token'].some((name) => type === `urn:ietf:params:oauth:token-type:${name}`)) {
+    throw new errors.InvalidRequest('no such subject_token_type');
+  }
+  const own = createPublicKey({ key: configuration.jwks.keys.find(({ alg }) => alg === 'ES256'), format: 'jwk' });
+  const { payload } = await verified(jose.jwtVerify(token, own, { issuer: ISSUER }));
+  await issue(ctx, payload.sub, { issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' });
+}
+
+// RFC 7523: a service account's projected token against one of this provider.
+async function assertion(ctx) {
+  const key = createPublicKey(fs.readFileSync(TRUSTED_KEY));
+  const { payload } = await verified(jose.jwtVerify(ctx.oidc.params.assertion, key, { audience: ISSUER }));
+  const { namespace, serviceaccount } = payload['kubernetes.io'];
+  await issue(ctx, `${serviceaccount.name}@${namespace}`, {});
+}
+
+async function verified(verification) {
+  try {
+    return await verification;
+  } catch (error) {
+    throw new errors.InvalidGrant(error.code);
+  }
+}
+
+async function issue(ctx, subject, more) {
+  const { client, params } = ctx.oidc;
+  const token = new provider.ClientCredentials({ client });
+  const resource = params.resource ?? params.audience;
+  token.resourceServer = { ...resourceServer(ctx, resource), identifier: () => resource, scopes: new Set() };
+  ctx.state.subject = subject;
+  const value = await token.save();
+  ctx.body = { access_token: value, token_type: 'Bearer', expires_in: token.expiration, ...more };
+}
+
 async function finishInteraction(request, response) {
   const { prompt, params, session, grantId } = await provider.interactionDetails(request, response);
   if (prompt.name === 'login') {
-    return provider.interactionFinished(request, response, { login: { accountId: params.login_hint } });
+    // A device has no way to say who is meant.
+    return provider.interactionFinished(request, response, { login: { accountId: params.login_hint ?? 'alice' } });
   }
   const grant = grantId
     ? await provider.Grant.find(grantId)
@@ -146,6 +211,11 @@ function serve(request, response) {
     response.statusCode = 500;
     response.end(String(error));
   };
+  if (url.pathname.startsWith('/portal/')) {
+    // What a network says that wants people to sign in first.
+    response.setHeader('content-type', 'text/html');
+    return response.end('<!doctype html><title>Welcome to the hotel</title>');
+  }
   if (url.pathname.startsWith('/auto/')) return finishInteraction(request, response).catch(failed);
   if (url.pathname === '/admin/rotate' && request.method === 'POST') {
     return rotate(request, response, url.searchParams).catch(failed);

@@ -13,6 +13,8 @@ use super::wait::{SOON, eventually};
 use super::{component, http};
 
 const SCHEMA: &str = "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3";
+/// The person that it knows.
+const PERSON: (&str, &str) = ("alice", "not-a-secret-this-is-alice");
 const CLIENT: (&str, &str) = ("svc", "not-a-secret-this-is-a-test");
 
 /// A running glewlwyd with one OpenID plug-in and one client.
@@ -20,6 +22,7 @@ pub(crate) struct Glewlwyd {
     issuer: String,
     authority: String,
     client: reqwest::Client,
+    api: String,
     _process: Process,
 }
 
@@ -35,9 +38,54 @@ impl Glewlwyd {
             client.get(format!("{url}/config")).send().await.map(drop).map_err(|error| format!("{error:?}"))
         })
         .await;
-        let issuer = format!("{url}/api/oidc");
-        configure(&client, &format!("{url}/api"), &issuer, algorithm).await;
-        Self { issuer, authority: rig.servers.pem(), client, _process: process }
+        let (api, issuer) = (format!("{url}/api"), format!("{url}/api/oidc"));
+        configure(&client, &api, &issuer, algorithm).await;
+        Self { issuer, authority: rig.servers.pem(), client, api, _process: process }
+    }
+
+    /// The same with a person, and with `kubectl`, a public client for this redirect address.
+    pub(crate) async fn start_with_people(rig: &Rig, redirect: &str) -> Self {
+        let glewlwyd = Self::start(rig, "ES256").await;
+        let session = log_in(&glewlwyd.client, &glewlwyd.api, ("admin", "password")).await;
+        let person = json!({"username": PERSON.0, "name": "Alice", "email": "alice@example.test", "password": PERSON.1,
+            "enabled": true, "scope": ["openid", "g_profile"]});
+        call(&glewlwyd.client, Method::POST, &format!("{}/user/", glewlwyd.api), &session, &person).await;
+        let client = json!({
+            "client_id": "kubectl",
+            "name": "kubectl",
+            "confidential": false,
+            "enabled": true,
+            "authorization_type": ["code", "refresh_token", "device_authorization"],
+            "scope": ["openid"],
+            "redirect_uri": [redirect],
+            "token_endpoint_auth_method": ["none"],
+        });
+        call(&glewlwyd.client, Method::POST, &format!("{}/client/", glewlwyd.api), &session, &client).await;
+        glewlwyd
+    }
+
+    /// Opens an authorization request as the person, who is logged in and consents; returns the page at the end.
+    pub(crate) async fn browse(&self, mut url: url::Url) -> String {
+        let session = self.consenting_person().await;
+        url.query_pairs_mut().append_pair("g_continue", "");
+        let answer = self.client.get(url).header(COOKIE, session).send().await.unwrap();
+        let next = answer.headers().get(reqwest::header::LOCATION).unwrap_or_else(|| panic!("{}", answer.status()));
+        self.client.get(next.to_str().unwrap()).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Opens a device's address as the person.
+    pub(crate) async fn approve_device(&self, mut url: url::Url) {
+        let session = self.consenting_person().await;
+        url.query_pairs_mut().append_pair("g_continue", "");
+        let answer = self.client.get(url).header(COOKIE, session).send().await.unwrap();
+        assert!(answer.status().is_redirection() || answer.status().is_success(), "{}", answer.status());
+    }
+
+    async fn consenting_person(&self) -> String {
+        let session = log_in(&self.client, &self.api, PERSON).await;
+        let grant = json!({"scope": "openid"});
+        call(&self.client, Method::PUT, &format!("{}/auth/grant/kubectl", self.api), &session, &grant).await;
+        session
     }
 
     /// This provider as an entry of countersign's configuration.
@@ -103,12 +151,12 @@ database = {{ type = "sqlite3"; path = "{database}"; }};
 
 /// What an administrator would click together: a scope, the OpenID plug-in with its keys, a client.
 async fn configure(client: &reqwest::Client, api: &str, issuer: &str, algorithm: &str) {
-    let login = json!({"username": "admin", "password": "password"});
-    let answer = call(client, Method::POST, &format!("{api}/auth/"), "", &login).await;
-    let session = answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let session = log_in(client, api, ("admin", "password")).await;
 
     let scope = json!({"name": "api", "display_name": "api", "password_required": false, "scheme": {}});
     call(client, Method::POST, &format!("{api}/scope/"), &session, &scope).await;
+    let scope = json!({"name": "openid", "display_name": "openid", "password_required": false, "scheme": {}});
+    call(client, Method::PUT, &format!("{api}/scope/openid"), &session, &scope).await;
 
     let plugin = json!({"module": "oidc", "name": "oidc", "display_name": "OpenID", "parameters": {
         "iss": issuer,
@@ -123,10 +171,10 @@ async fn configure(client: &reqwest::Client, api: &str, issuer: &str, algorithm:
         "refresh-token-rolling": true,
         "allow-non-oidc": true,
         "auth-type-client-enabled": true,
-        "auth-type-code-enabled": false,
+        "auth-type-code-enabled": true,
         "auth-type-password-enabled": false,
-        "auth-type-device-enabled": false,
-        "auth-type-refresh-enabled": false,
+        "auth-type-device-enabled": true,
+        "auth-type-refresh-enabled": true,
         "auth-type-token-enabled": false,
         "auth-type-implicit-enabled": false,
         "auth-type-none-enabled": false,
@@ -135,6 +183,10 @@ async fn configure(client: &reqwest::Client, api: &str, issuer: &str, algorithm:
         "scope-claim": "no",
         "session-cookie-name": "GLEWLWYD_OIDC_SESSION",
         "session-cookie-expiration": 3600,
+        "pkce-allowed": true,
+        "pkce-method-plain-allowed": false,
+        "device-authorization-expiration": 120,
+        "device-authorization-interval": 1,
         "resource-allowed": true,
         "resource-scope": {"api": ["https://cluster.test", "https://elsewhere.test"]},
         "allowed-scope": ["openid", "api"],
@@ -154,6 +206,13 @@ async fn configure(client: &reqwest::Client, api: &str, issuer: &str, algorithm:
         "token_endpoint_auth_method": ["client_secret_basic"],
     });
     call(client, Method::POST, &format!("{api}/client/"), &session, &machine).await;
+}
+
+/// Logs in to glewlwyd itself; returns the cookie.
+async fn log_in(client: &reqwest::Client, api: &str, (name, password): (&str, &str)) -> String {
+    let login = json!({"username": name, "password": password});
+    let answer = call(client, Method::POST, &format!("{api}/auth/"), "", &login).await;
+    answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned()
 }
 
 async fn call(client: &reqwest::Client, method: Method, url: &str, session: &str, body: &Value) -> reqwest::Response {

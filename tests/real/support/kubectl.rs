@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::pki::Pair;
 use super::rig::Rig;
+use super::user::{Run, finish};
 use super::{component, kubeconfig};
 
 /// kubectl for one cluster.
@@ -15,6 +16,7 @@ pub(crate) struct Kubectl {
     user: PathBuf,
     admin: PathBuf,
     home: PathBuf,
+    server: String,
 }
 
 impl Kubectl {
@@ -25,6 +27,7 @@ impl Kubectl {
             user: kubeconfig::write(rig, "user", url, &rig.servers, None),
             admin: kubeconfig::write(rig, "admin", url, &rig.servers, Some(administrator)),
             home,
+            server: url.to_owned(),
         }
     }
 
@@ -37,10 +40,54 @@ impl Kubectl {
 
     /// Runs kubectl as a user whose token comes from an exec credential plugin.
     pub(crate) async fn run_with_plugin(&self, plugin: &Value, arguments: &[&str]) -> Result<String, String> {
+        run(self.command(&self.kubeconfig_with_plugin(plugin, None), arguments)).await
+    }
+
+    /// The same, with all that it leaves behind.
+    pub(crate) async fn with_plugin(&self, plugin: &Value, arguments: &[&str]) -> Run {
+        self.run_file(&self.kubeconfig_with_plugin(plugin, None), arguments).await
+    }
+
+    /// The same at a terminal, whose both outputs are one.
+    pub(crate) async fn with_plugin_at_terminal(&self, plugin: &Value, arguments: &[&str]) -> Run {
+        let plain = self.command(&self.kubeconfig_with_plugin(plugin, None), arguments);
+        let words = std::iter::once(plain.get_program()).chain(plain.get_args());
+        let line: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        let mut command = Command::new(component("SCRIPT"));
+        command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
+        command.env("HOME", &self.home).env_remove("KUBECONFIG").stdin(Stdio::null());
+        finish(command).await
+    }
+
+    /// Runs kubectl with a kubeconfig.
+    pub(crate) async fn run_file(&self, kubeconfig: &Path, arguments: &[&str]) -> Run {
+        finish(self.command(kubeconfig, arguments)).await
+    }
+
+    /// A kubeconfig whose user's token comes from an exec credential plugin, to which the cluster's extension says this.
+    pub(crate) fn kubeconfig_with_plugin(&self, plugin: &Value, extension: Option<&Value>) -> PathBuf {
         let text = std::fs::read_to_string(&self.user).unwrap();
+        let text = text.replace("user: {}}", &format!("user: {{exec: {plugin}}}}}"));
+        let text = match extension {
+            Some(extension) => {
+                let list = json!([{"name": "client.authentication.k8s.io/exec", "extension": extension}]);
+                text.replace("cluster: {server:", &format!("cluster: {{extensions: {list}, server:"))
+            }
+            None => text,
+        };
         let file = self.user.with_file_name("plugin.kubeconfig");
-        std::fs::write(&file, text.replace("user: {}}", &format!("user: {{exec: {plugin}}}}}"))).unwrap();
-        run(self.command(&file, arguments)).await
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// The API server's address.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The home of its users.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Who the API server says the bearer of a token is: the `userInfo` of `kubectl auth whoami`.

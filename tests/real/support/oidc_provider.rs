@@ -22,11 +22,19 @@ pub(crate) struct OidcProvider {
     authority: String,
     client: reqwest::Client,
     process: Option<Process>,
+    with_pages: bool,
 }
 
 impl OidcProvider {
     pub(crate) async fn start(rig: &Rig) -> Self {
         let mut provider = Self::stopped(rig);
+        provider.restart().await;
+        provider
+    }
+
+    /// A provider that shows people its own pages for login and consent, instead of finishing logins by itself.
+    pub(crate) async fn start_with_pages(rig: &Rig) -> Self {
+        let mut provider = Self { with_pages: true, ..Self::stopped(rig) };
         provider.restart().await;
         provider
     }
@@ -45,6 +53,7 @@ impl OidcProvider {
             authority: rig.servers.pem(),
             client,
             process: None,
+            with_pages: false,
         }
     }
 
@@ -59,6 +68,9 @@ impl OidcProvider {
             .env("TLS_CERT", &self.tls.certificate)
             .env("TLS_KEY", &self.tls.key)
             .env("JWKS", self.folder.join("oidc-provider.jwks"))
+            .env("MACHINE_KEY", self.machine_key())
+            .env("TRUSTED_KEY", self.folder.join("service-account.pub"))
+            .env("PAGES", if self.with_pages { "1" } else { "" })
             .env("MODULES", component("NODE_MODULES"));
         let mut process = Process::start("oidc-provider", &self.folder, &command);
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
@@ -73,6 +85,17 @@ impl OidcProvider {
     /// Ends the provider: from now on connections are refused.
     pub(crate) fn stop(&mut self) {
         self.process.take().expect("the provider runs");
+    }
+
+    /// How many requests for this method and path it has had.
+    pub(crate) fn requests(&self, line: &str) -> usize {
+        let log = self.process.as_ref().expect("the provider runs").log();
+        log.lines().filter(|logged| *logged == line).count()
+    }
+
+    /// The private key of its client `machine` (ES256, kid `machine`), as PEM.
+    pub(crate) fn machine_key(&self) -> PathBuf {
+        self.folder.join("machine.pem")
     }
 
     /// Keeps connections open and answers nothing.

@@ -75,21 +75,64 @@ impl Tokens {
         while !url.as_str().starts_with(end) {
             let jar: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let answer = self.client.get(url.clone()).header(COOKIE, jar.join("; ")).send().await.unwrap();
-            for cookie in answer.headers().get_all(SET_COOKIE) {
-                let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-                let (name, value) = pair.split_once('=').unwrap();
-                cookies.insert(name.to_owned(), value.to_owned());
-            }
+            keep_cookies(&answer, &mut cookies);
             let next = answer.headers().get(LOCATION).unwrap_or_else(|| panic!("{url}: {}", answer.status()));
             url = url.join(next.to_str().unwrap()).unwrap();
         }
         url
     }
 
+    /// Approves a device's login, as a person does who opens its address: page by page, form by form. Returns the last page.
+    pub(crate) async fn approve_device(&self, mut url: url::Url) -> String {
+        let mut cookies = BTreeMap::new();
+        let mut form = None;
+        loop {
+            let jar: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let request = match form.take() {
+                Some(body) => {
+                    self.client.post(url.clone()).body(body).header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                }
+                None => self.client.get(url.clone()),
+            };
+            let answer = request.header(COOKIE, jar.join("; ")).send().await.unwrap();
+            keep_cookies(&answer, &mut cookies);
+            if let Some(next) = answer.headers().get(LOCATION) {
+                url = url.join(next.to_str().unwrap()).unwrap();
+                continue;
+            }
+            let page = answer.text().await.unwrap();
+            let Some(action) = attribute(&page, "action") else { return page };
+            url = url.join(action).unwrap();
+            let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
+            for input in page.split("<input").skip(1).filter_map(|rest| rest.split('>').next()) {
+                if let (Some(name), Some(value)) = (attribute(input, "name"), attribute(input, "value")) {
+                    fields.insert(name, value);
+                }
+            }
+            if page.contains("Confirm Device") {
+                fields.insert("confirm", "yes");
+            }
+            form = Some(http::form(&fields.into_iter().collect::<Vec<_>>()));
+        }
+    }
+
     /// What the redirect of a login shows to the browser.
     pub(crate) async fn page(&self, url: url::Url) -> String {
         self.client.get(url).send().await.unwrap().text().await.unwrap()
     }
+}
+
+fn keep_cookies(answer: &reqwest::Response, cookies: &mut BTreeMap<String, String>) {
+    for cookie in answer.headers().get_all(SET_COOKIE) {
+        let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+        let (name, value) = pair.split_once('=').unwrap();
+        cookies.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// The value of the first attribute of a name in a piece of HTML.
+fn attribute<'a>(html: &'a str, name: &str) -> Option<&'a str> {
+    html.split_once(&format!(" {name}=\""))?.1.split('"').next()
 }
 
 async fn token(request: reqwest::RequestBuilder, body: String, name: &str) -> String {
