@@ -55,6 +55,14 @@ pub struct Request {
 pub struct Cluster {
     /// The API server's URL.
     pub server: String,
+    /// The PEM of the authority that signs its certificate; the system's roots without it.
+    pub certificate_authority: Option<String>,
+    /// The name that its certificate has, if it is not the URL's host.
+    pub tls_server_name: Option<String>,
+    /// The proxy that leads to it.
+    pub proxy: Option<String>,
+    /// Whether nobody knows who answers there.
+    pub insecure: bool,
     /// What the cluster's extension says about the login.
     pub login: LoginConfig,
 }
@@ -124,13 +132,30 @@ impl Request {
         };
         let spec = document.get("spec").unwrap_or(&Value::Null);
         let cluster = match spec.get("cluster") {
-            Some(cluster) if cluster.is_object() => Some(Cluster {
-                server: cluster.get("server").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                login: LoginConfig::parse(cluster.get("config").unwrap_or(&Value::Null))?,
-            }),
+            Some(cluster) if cluster.is_object() => Some(Cluster::parse(cluster)?),
             _ => None,
         };
         Ok(Self { version, interactive: spec.get("interactive") == Some(&Value::Bool(true)), cluster })
+    }
+}
+
+impl Cluster {
+    fn parse(cluster: &Value) -> Result<Self, RequestError> {
+        use base64::Engine as _;
+        let text = |name: &str| {
+            let text = cluster.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+            text.map(str::to_owned)
+        };
+        let authority = text("certificate-authority-data");
+        let authority = authority.and_then(|data| base64::prelude::BASE64_STANDARD.decode(data).ok());
+        Ok(Self {
+            server: text("server").unwrap_or_default(),
+            certificate_authority: authority.and_then(|pem| String::from_utf8(pem).ok()),
+            tls_server_name: text("tls-server-name"),
+            proxy: text("proxy-url"),
+            insecure: cluster.get("insecure-skip-tls-verify") == Some(&Value::Bool(true)),
+            login: LoginConfig::parse(cluster.get("config").unwrap_or(&Value::Null))?,
+        })
     }
 }
 
@@ -301,7 +326,8 @@ mod tests {
     #[test]
     fn the_extension_describes_the_login() {
         let mut document = info();
-        document["spec"]["cluster"] = json!({"server": "https://a:6443", "proxy-url": "x", "config": {
+        document["spec"]["cluster"] = json!({"server": "https://a:6443", "proxy-url": "http://p", "tls-server-name": "kube",
+            "certificate-authority-data": "cGVt", "insecure-skip-tls-verify": false, "config": {
             "issuer": "https://idp", "clientId": "kubectl", "audience": "kube", "scopes": ["email", "groups"],
             "account": "me", "grant": "device-code", "useAccessToken": true, "certificateAuthorityData": "LS0t", "other": {}}});
         let login = LoginConfig {
@@ -314,7 +340,14 @@ mod tests {
             use_access_token: Some(true),
             certificate_authority_data: Some("LS0t".to_owned()),
         };
-        let cluster = Some(Cluster { server: "https://a:6443".to_owned(), login });
+        let cluster = Some(Cluster {
+            server: "https://a:6443".to_owned(),
+            certificate_authority: Some("pem".to_owned()),
+            tls_server_name: Some("kube".to_owned()),
+            proxy: Some("http://p".to_owned()),
+            insecure: false,
+            login,
+        });
         assert_eq!(request(&document), Ok(Request { version: ApiVersion::V1, interactive: true, cluster }));
     }
 
@@ -335,7 +368,7 @@ mod tests {
             let mut document = info();
             document["spec"]["cluster"] = json!({"server": "s", "config": config});
             let cluster = request(&document).unwrap().cluster.unwrap();
-            assert_eq!(cluster, Cluster { server: "s".to_owned(), login: LoginConfig::default() });
+            assert_eq!(cluster, Cluster { server: "s".to_owned(), ..Cluster::default() });
         }
     }
 

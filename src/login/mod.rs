@@ -5,6 +5,7 @@
 //! provider: refresh, or log in. What a provider answers is judged by the code that judges tokens in the service.
 
 pub mod browser;
+pub mod cluster;
 pub mod context;
 pub mod exec_credential;
 pub mod flows;

@@ -79,3 +79,29 @@ fn a_rendered_entry_runs_and_finds_the_session() {
     let arguments: Vec<&str> = arguments.iter().map(|argument| argument.as_str().unwrap()).collect();
     assert_eq!(home.run(&arguments).code, Some(0));
 }
+
+#[test]
+fn whoever_works_by_hand_uses_the_kubeconfig() {
+    let home = Home::with(&["me"]);
+    fs::create_dir(home.path().join(".kube")).unwrap();
+    let kubeconfig = "kind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: me}}]\nclusters:\n- name: c\n  \
+                      cluster: {server: 'https://c:6443', extensions: [{name: client.authentication.k8s.io/exec, extension: \
+                      {issuer: 'https://idp.example.com'}}]}\nusers: [{name: me, user: {exec: {command: countersign, args: \
+                      [get-token, --oidc-client-id=kubectl]}}}]\n";
+    fs::write(home.path().join(".kube").join("config"), kubeconfig).unwrap();
+    let run = home.run(&["whoami", "--context=c", "--output=json"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["sessions"].as_array().unwrap().len(), 1, "{run:?}");
+    let run = home.run(&["logout"]);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (Some(0), "logged out me at https://idp.example.com, here\n"),
+        "{run:?}"
+    );
+    let run = home.run(&["logout", "--context=d"]);
+    let expected = format!(
+        "countersign: {}: there is no context \"d\"; `kubectl config get-contexts` lists them\n",
+        home.path().join(".kube").join("config").display()
+    );
+    assert_eq!((run.code, run.stderr), (Some(2), expected));
+}

@@ -111,3 +111,24 @@ fn it_works_as_a_plugin_of_kubectl_too() {
     command.env_clear().env("HOME", home.path()).args(get_token(&[])).stdin(std::process::Stdio::null());
     assert_eq!(credential(&finish(&mut command))["status"]["token"], ID_TOKEN);
 }
+
+#[test]
+fn somebody_with_several_accounts_is_asked_once() {
+    use std::io::Write as _;
+    let home = Home::with(&["alice", "bob"]);
+    let mut info = info("v1");
+    info["spec"]["interactive"] = true.into();
+    let mut command = home.command(&get_token(&[]));
+    command.env("KUBERNETES_EXEC_INFO", info.to_string()).stdin(std::process::Stdio::piped());
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"2\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr, "Several accounts are logged in:\n  1  alice\n  2  bob\nWhich one? [1-2]\n");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &document["status"]["token"]), (Some(0), &json!(ID_TOKEN)));
+    assert_eq!(home.kubectl("v1", &[]).code, Some(0), "the answer is remembered, also where nobody can be asked");
+    let whoami: Value = serde_json::from_str(&home.run(&["whoami", "--output=json"]).stdout).unwrap();
+    let default = whoami["sessions"].as_array().unwrap().iter().find(|session| session["default"] == true).unwrap();
+    assert_eq!(default["account"], "bob");
+}

@@ -149,3 +149,46 @@ async fn a_workload_with_a_projected_token_is_known_to_the_cluster() {
     let run = kubectl.with_plugin(&stanza.exec("v1", json!({})), &WHOAMI).await;
     assert_eq!((run.code, username(&run.stdout).as_str()), (Some(0), "robot@default"), "{run:?}");
 }
+
+#[tokio::test]
+#[ignore = "needs tests/real/setup.sh"]
+async fn k3_the_cluster_itself_says_whether_it_takes_the_token() {
+    let cluster = Cluster::start().await;
+    let kubectl = &cluster.server.kubectl;
+    let stanza = Stanza::machine(&cluster.rig, &cluster.provider);
+    let with_cluster = json!({"provideClusterInfo": true});
+
+    // A client that runs the plugin for every request is no storm: the cluster is asked, and nothing is renewed.
+    let user = cluster.user().with("KUBERNETES_EXEC_INFO", &kubectl.exec_info().to_string());
+    for run in 1..=3 {
+        let run_of_plugin = user.run(&stanza.line("get-token", &["-v"])).await;
+        assert_eq!(run_of_plugin.code, Some(0), "{run_of_plugin:?}");
+        let asked = run_of_plugin.stderr.contains("countersign: the cluster takes the token\n");
+        assert_eq!(asked, run > 1, "{run}: {run_of_plugin:?}");
+        assert!(!run_of_plugin.stderr.contains("refuse"), "{run_of_plugin:?}");
+    }
+    assert_eq!(cluster.provider.requests("POST /token"), 1);
+
+    // A token for another audience is one that the cluster refuses, and then that is certain.
+    let other = stanza.without("--audience").and(["--audience=urn:api:other".to_owned()]);
+    let run = kubectl.with_plugin(&other.exec("v1", with_cluster), &WHOAMI).await;
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("countersign: the API server refuses the token of svc, which "), "{run:?}");
+    assert_eq!(cluster.provider.requests("POST /token"), 2, "no storm of logins");
+}
+
+#[tokio::test]
+#[ignore = "needs tests/real/setup.sh"]
+async fn a_person_logs_in_in_the_middle_of_a_command() {
+    let cluster = Cluster::start().await;
+    let kubectl = &cluster.server.kubectl;
+    let person = Person::at(&cluster.rig);
+    let stanza = Stanza::person(&cluster.rig, &cluster.provider).and([person.flag()]);
+    let exec = stanza.exec("v1", json!({"interactiveMode": "IfAvailable", "provideClusterInfo": true}));
+    let command = ["auth", "whoami"];
+    let (run, page) =
+        tokio::join!(kubectl.with_plugin_at_terminal(&exec, &command), person.walks(&cluster.provider, "alice"));
+    assert!(run.code == Some(0) && run.stdout.contains("alice"), "{run:?}");
+    let cluster_row = format!("<dt>Cluster</dt><dd>{}</dd>", kubectl.server());
+    assert!(page.contains("<dt>Account</dt><dd>alice</dd>") && page.contains(&cluster_row), "{page}");
+}

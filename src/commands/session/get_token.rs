@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal;
 
-use super::super::{Conclusion, Failure, Outcome, terminal};
+use super::super::{Conclusion, Failure, Outcome, small_runtime, terminal};
 use super::flags::LoginFlags;
 use super::{choose, failure, say, with_keeper};
+use crate::login::cluster;
 use crate::login::exec_credential::{self, Request};
 use crate::login::outcome::LoginError;
 use crate::login::session::runs;
@@ -35,7 +36,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let caller =
         asked.as_ref().and_then(|_| runs::parent()).map(|process| Caller { process, cluster: cluster.server.clone() });
-    let order = Order { settings: &settings, force_refresh: arguments.force_refresh, caller };
+    let takes = |token: &str| small_runtime().ok()?.block_on(cluster::takes(&cluster, token));
+    let cluster_takes: Option<&dyn Fn(&str) -> Option<bool>> =
+        if cluster.server.is_empty() { None } else { Some(&takes) };
+    let order = Order { settings: &settings, force_refresh: arguments.force_refresh, caller, cluster_takes };
     let credential = credential(&store, order, verbose)?;
     let answer = exec_credential::answer(request.version, &credential.token, credential.expires_at)
         .map_err(|error| Failure::unknown(&error))?;

@@ -88,6 +88,21 @@ impl Reviewer {
     /// If certificates, keys or names of the connection cannot be used.
     pub fn new(connection: &Connection) -> Result<Self, ReviewerError> {
         let mut url = request::url(&connection.server);
+        let client = Self::client(connection, &mut url)?;
+        let bearer = connection.bearer.as_ref().map(|token| {
+            let mut value =
+                HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| ReviewerError::Token)?;
+            value.set_sensitive(true);
+            Ok(value)
+        });
+        Ok(Self { client, url, authorization: bearer.transpose()? })
+    }
+
+    /// An HTTP client for a connection. `url`, which leads there, gets the host that the server's certificate is for.
+    ///
+    /// # Errors
+    /// If certificates, keys or names of the connection cannot be used.
+    pub fn client(connection: &Connection, url: &mut Url) -> Result<reqwest::Client, ReviewerError> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(connection)?)
             .redirect(reqwest::redirect::Policy::none())
@@ -101,16 +116,9 @@ impl Reviewer {
             builder = builder.no_proxy();
         }
         if let Some(name) = &connection.tls_server_name {
-            builder = tls::under_another_name(builder, connection, name, &mut url)?;
+            builder = tls::under_another_name(builder, connection, name, url)?;
         }
-        let client = builder.build().map_err(|cause| ReviewerError::Client { cause })?;
-        let bearer = connection.bearer.as_ref().map(|token| {
-            let mut value =
-                HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| ReviewerError::Token)?;
-            value.set_sensitive(true);
-            Ok(value)
-        });
-        Ok(Self { client, url, authorization: bearer.transpose()? })
+        builder.build().map_err(|cause| ReviewerError::Client { cause })
     }
 
     /// Where reviews are posted.

@@ -17,6 +17,7 @@ pub(crate) struct Kubectl {
     admin: PathBuf,
     home: PathBuf,
     server: String,
+    authority: String,
 }
 
 impl Kubectl {
@@ -28,6 +29,7 @@ impl Kubectl {
             admin: kubeconfig::write(rig, "admin", url, &rig.servers, Some(administrator)),
             home,
             server: url.to_owned(),
+            authority: rig.servers.pem(),
         }
     }
 
@@ -78,6 +80,13 @@ impl Kubectl {
         let file = self.user.with_file_name("plugin.kubeconfig");
         std::fs::write(&file, text).unwrap();
         file
+    }
+
+    /// What kubectl would tell a plugin that is told about the cluster.
+    pub(crate) fn exec_info(&self) -> Value {
+        let authority = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &self.authority);
+        json!({"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "spec": {"interactive": false,
+            "cluster": {"server": self.server, "certificate-authority-data": authority}}})
     }
 
     /// The API server's address.

@@ -48,16 +48,18 @@ impl Person {
         let flag = self.flag();
         let mut command = user.command(&stanza.line("login", &[&flag]));
         command.stdin(Stdio::null());
-        let browse = async {
-            let mut url = self.opened().await;
-            if !url.query_pairs().any(|(name, _)| name == "login_hint") {
-                url.query_pairs_mut().append_pair("login_hint", account);
-            }
-            let (_, redirect) = url.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap();
-            let redirect = redirect.into_owned();
-            let end = provider.tokens.walk(url, &redirect).await;
-            provider.tokens.page(end).await
-        };
-        tokio::join!(finish(command), browse).0
+        tokio::join!(finish(command), self.walks(provider, account)).0
+    }
+
+    /// Walks through the login that was opened, as this account, and returns the page at the end.
+    pub(crate) async fn walks(&self, provider: &OidcProvider, account: &str) -> String {
+        let mut url = self.opened().await;
+        if !url.query_pairs().any(|(name, _)| name == "login_hint") {
+            url.query_pairs_mut().append_pair("login_hint", account);
+        }
+        let (_, redirect) = url.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap();
+        let redirect = redirect.into_owned();
+        let end = provider.tokens.walk(url, &redirect).await;
+        provider.tokens.page(end).await
     }
 }

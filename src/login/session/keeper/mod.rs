@@ -70,6 +70,8 @@ pub struct Order<'a> {
     pub force_refresh: bool,
     /// kubectl, when it is kubectl that asks.
     pub caller: Option<Caller>,
+    /// Asks the cluster whether it takes a token, where there is a way to it; the answer may be that it is not known.
+    pub cluster_takes: Option<&'a dyn Fn(&str) -> Option<bool>>,
 }
 
 /// Keeps sessions, hands out their tokens.
@@ -194,10 +196,17 @@ impl Keeper<'_> {
         if times < 2 {
             return None;
         }
+        let is_taken = order.cluster_takes.zip(session.credential(settings.token_kind));
+        let is_taken = is_taken.and_then(|(takes, credential)| takes(&credential.token));
+        if is_taken == Some(true) {
+            // A client that starts the plugin for each of its requests, and no refusal.
+            self.step(|| "the cluster takes the token".to_owned());
+            return None;
+        }
         if times == 2 && !is_new && (session.refresh_token().is_some() || !needs_person(settings)) {
             return Some(Cause::Refused);
         }
-        self.advise(settings, session);
+        self.advise(settings, session, is_taken == Some(false));
         None
     }
 
@@ -321,7 +330,7 @@ impl Keeper<'_> {
             (Some(session), Cause::Due | Cause::Refused) => {
                 (self.tell)(Notice::Warning(format!("using the stored token while it lasts: {}", chain(&error))));
                 if cause == Cause::Refused {
-                    self.advise(settings, session);
+                    self.advise(settings, session, false);
                 }
                 handed_out(session, settings)
             }
@@ -400,11 +409,12 @@ impl Keeper<'_> {
         }
     }
 
-    fn advise(&self, settings: &Settings, session: &Session) {
+    fn advise(&self, settings: &Settings, session: &Session, is_certain: bool) {
         let age = self.clock.now().since(UnixTime::from_seconds(session.obtained_at)).as_secs();
         (self.tell)(Notice::Warning(format!(
-            "the API server seems to refuse the token of {account}, which {issuer} issued {age} s ago; ask its \
+            "the API server {refuses} the token of {account}, which {issuer} issued {age} s ago; ask its \
              administrator whether it trusts this issuer and client ({client}), or log in anew with `countersign login`",
+            refuses = if is_certain { "refuses" } else { "seems to refuse" },
             account = session.account,
             issuer = settings.issuer,
             client = settings.client_id,

@@ -107,11 +107,16 @@ fn new_tokens(account: &str) -> Tokens {
 }
 
 fn order(settings: &Settings) -> Order<'_> {
-    Order { settings, force_refresh: false, caller: None }
+    Order { settings, force_refresh: false, caller: None, cluster_takes: None }
 }
 
 fn kubectl(settings: &Settings, process: u32) -> Order<'_> {
-    Order { settings, force_refresh: false, caller: Some(Caller { process, cluster: String::new() }) }
+    Order {
+        settings,
+        force_refresh: false,
+        caller: Some(Caller { process, cluster: String::new() }),
+        cluster_takes: None,
+    }
 }
 
 fn alone() -> Settings {
@@ -248,6 +253,36 @@ fn k3_after_a_401_kubectl_gets_one_refresh_and_then_advice() {
           administrator whether it trusts this issuer and client (kubectl), or log in anew with `countersign login`"]
     );
     assert_eq!(provider.asked(), ["refresh refresh-me"]);
+}
+
+#[test]
+fn k3_a_cluster_that_takes_the_token_is_no_reason_to_renew_it() {
+    let rig = Rig::with(&["me"]);
+    rig.pass(60);
+    let (settings, provider) = (settings(), Script::default());
+    let takes = |_: &str| Some(true);
+    for _ in 0..5 {
+        let order = Order { cluster_takes: Some(&takes), ..kubectl(&settings, 7) };
+        assert_eq!(rig.run(&order, &provider), Ok("id-me".to_owned()));
+    }
+    assert_eq!(rig.warnings(), [""; 0]);
+}
+
+#[test]
+fn k3_a_cluster_that_refuses_the_token_is_said_to_do_so() {
+    let rig = Rig::with(&["me"]);
+    let (settings, provider) = (settings(), Script::default());
+    let refuses = |_: &str| Some(false);
+    for _ in 0..2 {
+        let order = Order { cluster_takes: Some(&refuses), ..kubectl(&settings, 7) };
+        assert_eq!(
+            rig.run(&order, &provider),
+            Ok("id-me".to_owned()),
+            "it came a moment ago: another would be no better"
+        );
+    }
+    let warnings = rig.warnings();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("the API server refuses the token of me, "), "{warnings:?}");
 }
 
 #[test]
