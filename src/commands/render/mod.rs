@@ -2,6 +2,7 @@
 
 mod exec;
 mod kubeconfig;
+mod openshift;
 mod pki;
 mod webhook;
 
@@ -17,6 +18,8 @@ pub(super) struct Arguments {
 #[derive(clap::Subcommand)]
 enum Platform {
     Kubeconfig(Box<kubeconfig::Arguments>),
+    #[command(name = "openshift")]
+    OpenShift(Box<openshift::Arguments>),
     Pki(Box<pki::Arguments>),
     Exec(Box<exec::Arguments>),
 }
@@ -24,6 +27,7 @@ enum Platform {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     match &arguments.platform {
         Platform::Kubeconfig(arguments) => kubeconfig::run(arguments),
+        Platform::OpenShift(arguments) => openshift::run(arguments),
         Platform::Pki(arguments) => pki::run(arguments),
         Platform::Exec(arguments) => exec::run(arguments),
     }

@@ -1,11 +1,13 @@
 //! OpenShift's `Authentication` [config.openshift.io/v1] and what hangs on it: the secret with the webhook's kubeconfig, the
 //! config map with the OAuth metadata, and the operators that turn both into flags of kube-apiserver.
 //!
-//! [`objects`] reads documents, [`rules`] judges them. Rules are those of the CRD's schema, of the admission plugin, of the
+//! [`manifest`] and [`metadata`] make documents, [`objects`] reads them, [`rules`] judges them. Rules are those of the CRD's schema, of the admission plugin, of the
 //! operators' code and of kube-apiserver itself; where the API's own description and the code differ, a finding says what
 //! happens, not what is written. All of it works on documents and a clock, so that it can be done before anything is
 //! applied.
 
+pub mod manifest;
+pub mod metadata;
 pub mod objects;
 pub mod rules;
 
