@@ -25,6 +25,12 @@ pub(crate) struct TokenSource {
 }
 
 impl TokenSource {
+    /// Reads the token, if one is named.
+    pub(crate) fn read_if_given(&self) -> Result<Option<BearerToken>, Failure> {
+        let is_given = self.token.is_some() || self.token_file.is_some();
+        is_given.then(|| self.read()).transpose()
+    }
+
     /// Reads the token, without the white space around it.
     pub(crate) fn read(&self) -> Result<BearerToken, Failure> {
         match (&self.token, &self.token_file) {

@@ -2,35 +2,97 @@
 
 use super::super::output::Output;
 use super::super::terminal::{self, printable};
-use super::super::{Conclusion, Failure, Outcome};
+use super::super::token::TokenSource;
+use super::super::{Conclusion, Failure, Outcome, small_runtime};
+use super::cluster::{ClusterFlags, failure};
 use super::documents::Documents;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::findings::{Findings, Severity};
+use crate::token::BearerToken;
+use crate::wiring::openshift::live;
+use crate::wiring::openshift::objects::{Kind, Object, Objects};
+use crate::wiring::openshift::probe::probe;
 use crate::wiring::openshift::rules::{self, Circumstances};
 
-/// Checks documents, and prints every problem with its field, the reason and the fix.
+/// Checks documents (-f), a cluster, or documents as they would be in a cluster (-f and --kubeconfig).
+///
+/// Every problem is printed with its field, the reason and the fix.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     documents: Documents,
+    #[command(flatten)]
+    cluster: ClusterFlags,
+    /// Also ask the webhook, with the secret's own kubeconfig: about the token, or about one that is none.
+    #[arg(long)]
+    probe: bool,
+    /// An audience to ask for with --probe; repeatable. The API server asks for its own names (--api-audiences).
+    #[arg(long = "audience", value_name = "AUDIENCE", requires = "probe")]
+    audiences: Vec<String>,
     /// How to print the findings.
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
+    #[command(flatten)]
+    token: TokenSource,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let objects = arguments.documents.read()?;
-    if objects.is_empty() && objects.others.is_empty() {
-        return Err(Failure::WrongUse("there is nothing to check: give documents with -f".to_owned()));
+    let token = arguments.token.read_if_given()?;
+    if token.is_some() && !arguments.probe {
+        return Err(Failure::WrongUse("a token is of use with --probe only".to_owned()));
     }
-    let circumstances = Circumstances { now: SystemClock.now(), served: None };
-    let findings = rules::check(&objects, &circumstances);
-    let text = arguments.output.document(&findings).unwrap_or_else(|| text(&arguments.documents.name(), &findings));
+    let objects = arguments.documents.read()?;
+    if arguments.documents.is_given() && objects.is_empty() && objects.others.is_empty() {
+        return Err(Failure::WrongUse(format!("{}: there is nothing to check in it", arguments.documents.name())));
+    }
+    let (subject, findings) =
+        small_runtime()?.block_on(check(arguments, objects, token.as_ref(), SystemClock.now()))?;
+    let text = arguments.output.document(&findings).unwrap_or_else(|| text(&subject, &findings));
     terminal::print(&text)?;
     Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
 }
 
-fn text(subject: &str, findings: &Findings) -> String {
+async fn check(
+    arguments: &Arguments,
+    mut objects: Objects,
+    token: Option<&BearerToken>,
+    now: UnixTime,
+) -> Result<(String, Findings), Failure> {
+    let mut subject = arguments.documents.name();
+    let mut circumstances = Circumstances { now, served: None };
+    let mut findings = Findings::new();
+    if arguments.cluster.is_given() || !arguments.documents.is_given() {
+        let cluster = arguments.cluster.connect().await?;
+        let gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error))?;
+        findings.extend(gathered.unread);
+        // What documents say is not in force yet, so what is served says nothing about them.
+        circumstances.served = gathered.served.filter(|_| !arguments.documents.is_given());
+        objects.complete_with(gathered.objects);
+        subject =
+            if subject.is_empty() { cluster.server().to_owned() } else { format!("{subject} in {}", cluster.server()) };
+    }
+    findings.extend(rules::check(&objects, &circumstances));
+    if arguments.probe {
+        findings.push(probe(webhook(&objects)?, token, &arguments.audiences).await);
+    }
+    Ok((subject, findings))
+}
+
+/// The secret to probe with: the one that is referred to, or the only one.
+fn webhook(objects: &Objects) -> Result<&Object, Failure> {
+    let named = objects
+        .authentication()
+        .map(|authentication| authentication.text("/spec/webhookTokenAuthenticator/kubeConfig/name"))
+        .and_then(|name| objects.named(Kind::Secret, name));
+    let mut secrets = objects.of(Kind::Secret);
+    let only = secrets.next().filter(|_| secrets.next().is_none());
+    named
+        .or(only)
+        .ok_or_else(|| Failure::WrongUse("--probe needs the webhook's secret, and it is not there".to_owned()))
+}
+
+/// The findings, and how many there are of what matters.
+pub(super) fn text(subject: &str, findings: &Findings) -> String {
     let count = |severity, word| match findings.count(severity) {
         0 => None,
         1 => Some(format!("1 {word}")),

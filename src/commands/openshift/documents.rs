@@ -18,6 +18,11 @@ pub(super) struct Documents {
 }
 
 impl Documents {
+    /// Whether any are named.
+    pub(super) fn is_given(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     /// Where they are from, for people.
     pub(super) fn name(&self) -> String {
         self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")

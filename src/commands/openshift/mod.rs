@@ -1,7 +1,11 @@
 //! `countersign openshift`: checks and applies what makes an OpenShift cluster ask a webhook.
 
+mod apply;
 mod check;
+mod cluster;
 mod documents;
+mod person;
+mod revert;
 
 use super::Outcome;
 
@@ -15,10 +19,14 @@ pub(super) struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     Check(check::Arguments),
+    Apply(apply::Arguments),
+    Revert(revert::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Apply(arguments) => apply::run(arguments),
+        Command::Revert(arguments) => revert::run(arguments),
     }
 }

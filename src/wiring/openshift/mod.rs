@@ -6,9 +6,13 @@
 //! happens, not what is written. All of it works on documents and a clock, so that it can be done before anything is
 //! applied.
 
+pub mod apply;
+pub mod cluster;
+pub mod live;
 pub mod manifest;
 pub mod metadata;
 pub mod objects;
+pub mod probe;
 pub mod rules;
 
 /// The one `Authentication` that operators look at.

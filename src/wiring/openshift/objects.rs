@@ -196,6 +196,11 @@ impl Objects {
         self.is_complete |= other.is_complete;
     }
 
+    /// Leaves out what is of a kind.
+    pub fn drop_kind(&mut self, kind: Kind) {
+        self.known.retain(|(other, _)| *other != kind);
+    }
+
     /// The objects of a kind, in order.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         self.known.iter().filter(move |(other, _)| *other == kind).map(|(_, object)| object)

@@ -133,6 +133,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("wrong_type", "A field has a value of the wrong type."),
 ];
 
-pub(super) fn is_listed(code: &str) -> bool {
+/// Whether a code is in the list.
+#[must_use]
+pub fn is_listed(code: &str) -> bool {
     CODES.iter().any(|(known, _)| *known == code)
 }

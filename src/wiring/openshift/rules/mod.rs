@@ -25,8 +25,11 @@ use self::report::Report;
 use super::AUTHENTICATION;
 use super::objects::{Kind, Object, Objects};
 use crate::clock::UnixTime;
-use crate::findings::Findings;
+use crate::findings::{Finding, Findings, Severity};
 
+pub use self::operators::{degraded, unrest};
+pub use self::schema::is_name;
+pub use self::secret::kubeconfig_text;
 pub use self::served::Served;
 
 /// What is not in any object.
@@ -63,6 +66,18 @@ pub fn check(objects: &Objects, circumstances: &Circumstances) -> Findings {
         operators::check(None, objects, &mut report);
     }
     report.into_findings()
+}
+
+/// Says that something in a cluster could not be read, so that nothing can be said about it.
+#[must_use]
+pub fn not_readable(path: &str, why: &str) -> Finding {
+    Finding {
+        code: "not_readable",
+        severity: Severity::Warning,
+        path: path.to_owned(),
+        message: format!("it was not looked at because it cannot be read: {why}"),
+        remedy: "ask for the right to get it; the page on OpenShift has the whole list".to_owned(),
+    }
 }
 
 /// There is something to be said about each part also without the whole.

@@ -104,6 +104,23 @@ fn overrides(api_server: &Object, report: &mut Report) {
     }
 }
 
+/// The first degraded condition and what it says.
+#[must_use]
+pub fn degraded(api_server: &Object) -> Option<String> {
+    all_conditions(api_server).find(|(name, status, _)| name.ends_with("Degraded") && *status == "True").map(
+        |(name, _, message)| format!("{name}: {}", if message.is_empty() { "no reason is given" } else { message }),
+    )
+}
+
+/// Why a further change would come at a bad time: something is degraded, or a rollout is under way.
+#[must_use]
+pub fn unrest(api_server: &Object) -> Option<String> {
+    let mut report = Report::default();
+    conditions(api_server, &mut report);
+    revisions(api_server, &mut report);
+    report.into_findings().iter().next().map(|finding| finding.message.clone())
+}
+
 /// What the operator made of the `Authentication`: the live truth before it is rolled out.
 fn observed(authentication: &Authentication<'_>, api_server: &Object, report: &mut Report) {
     let observed = api_server.at("/spec/observedConfig");

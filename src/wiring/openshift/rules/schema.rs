@@ -154,7 +154,8 @@ fn wrong_type(expected: &str, path: &FieldPath, report: &mut Report) {
 }
 
 /// Whether it is a DNS subdomain (RFC 1123), as names of secrets and config maps are.
-pub(super) fn is_name(name: &str) -> bool {
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
         let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         is_edge(label.bytes().next())

@@ -72,6 +72,12 @@ fn namespace(secret: &Object, place: &str, report: &mut Report) {
     }
 }
 
+/// The kubeconfig in a secret, if there is one that is text.
+#[must_use]
+pub fn kubeconfig_text(secret: &Object) -> Option<Zeroizing<String>> {
+    text(secret, "", &mut Report::default()).map(|(text, _)| text)
+}
+
 /// The kubeconfig's text and where it is.
 fn text(secret: &Object, place: &str, report: &mut Report) -> Option<(Zeroizing<String>, String)> {
     let encoded = secret.at("/data").get(KUBECONFIG_KEY);

@@ -1,0 +1,74 @@
+//! Asks the webhook with the secret's own kubeconfig, as the API server will.
+
+use std::path::Path;
+
+use super::objects::Object;
+use super::rules::codes;
+use crate::findings::{Finding, Severity};
+use crate::outbound::chain;
+use crate::token::BearerToken;
+use crate::wiring::kubeconfig::Connection;
+use crate::wiring::reviewer::{Judgement, Review, ReviewVersion, Reviewer};
+
+/// What is asked when nobody has a token at hand: no provider ever issued it.
+const NO_TOKEN: &str = "countersign-probe-this-is-no-token";
+
+/// Posts one review, and says what it means. Without a token, one that cannot be any is asked about.
+pub async fn probe(secret: &Object, token: Option<&BearerToken>, audiences: &[String]) -> Finding {
+    let path = format!("secret/{}:data.kubeConfig", secret.name());
+    let finding = |code: &'static str, severity, message: String, remedy: &str| {
+        debug_assert!(codes::is_listed(code), "{code} is not in the list of codes");
+        Finding { code, severity, path: path.clone(), message, remedy: remedy.to_owned() }
+    };
+    let failed = |message: String| {
+        let remedy =
+            "see that the webhook runs and can be reached from here; control-plane nodes may see another network";
+        finding("probe_failed", Severity::Error, message, remedy)
+    };
+    let Some(text) = super::rules::kubeconfig_text(secret) else {
+        return failed("the webhook cannot be asked because the secret has no kubeconfig".to_owned());
+    };
+    let connection = match Connection::from_yaml(&text, Path::new("kubeConfig")) {
+        Ok(connection) => connection,
+        Err(error) => return failed(chain(&error)),
+    };
+    let reviewer = match Reviewer::new(&connection) {
+        Ok(reviewer) => reviewer,
+        Err(error) => return failed(chain(&error)),
+    };
+    let made_up = BearerToken::from(NO_TOKEN);
+    let review = Review { version: ReviewVersion::V1, token: token.unwrap_or(&made_up), audiences };
+    let answer = match reviewer.post(&review).await {
+        Ok(answer) => answer,
+        Err(error) => return failed(chain(&error)),
+    };
+    match answer.judge(ReviewVersion::V1, audiences) {
+        Judgement::Accepted(accepted) if token.is_some() => {
+            let message =
+                format!("the webhook accepted the token as {:?}, groups {:?}", accepted.username, accepted.groups);
+            finding("probe_accepted", Severity::Info, message, "")
+        }
+        Judgement::Accepted(accepted) => {
+            let message =
+                format!("the webhook accepted a made-up token as {:?}: anyone can be any user", accepted.username);
+            finding("probe_accepts_anything", Severity::Error, message, "take this webhook out of use at once")
+        }
+        Judgement::Refused { .. } if token.is_none() => {
+            let message = "the webhook was reached from here and refused a made-up token".to_owned();
+            finding("probe_refused", Severity::Info, message, "")
+        }
+        Judgement::Refused { why } => {
+            let remedy = "countersign explain says why, and so does the webhook's log";
+            finding("probe_refused", Severity::Error, format!("the webhook refused the token: {why}"), remedy)
+        }
+        Judgement::Undecided(undecided) => {
+            let remedy = "the webhook's log says more, by the same code";
+            finding(
+                "probe_undecided",
+                Severity::Error,
+                format!("the webhook could not tell: {}", undecided.why),
+                remedy,
+            )
+        }
+    }
+}
