@@ -23,6 +23,11 @@ fn the_flags_of_the_interface_are_there() {
         "explain --config F --audience A --audience B -o yaml --token-file T",
         "review --kubeconfig F --audience A --version v1beta1 --output text TOKEN",
         "review --kubeconfig F --version v1 -",
+        "openshift check -f F -f - --output yaml",
+        "openshift check --kubeconfig F --context C --probe --audience A --token-file T -o json",
+        "openshift apply -f F --kubeconfig F --context C --dry-run --force-conflicts --yes --wait=false --timeout 5m",
+        "openshift revert --kubeconfig F --wait --delete-secret",
+        "render openshift --config F --secret S --config-map M --issuer U --discovery F -o json",
     ] {
         let arguments: Vec<&str> = std::iter::once("countersign").chain(line.split(' ')).collect();
         assert!(parsed(&arguments).is_ok(), "{line}");

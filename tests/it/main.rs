@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod moves;
+mod openshift;
 mod reload;
 mod render;
 mod reviews;

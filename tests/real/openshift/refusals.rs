@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::operators::apply as make;
 use super::stage::Stage;
 use super::text;
-use crate::support::{SOON, eventually};
+use crate::support::{SOON, eventually, kubeconfig};
 
 /// As quick as the operators of these tests are.
 const PACE: Pace = Pace {
@@ -273,4 +273,43 @@ async fn what_would_not_be_honored_is_not_applied() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("the control plane is hosted"), "{}", text(&refused.stderr));
     assert_eq!(stage.secrets().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs tests/real/setup.sh"]
+async fn the_documented_rights_are_enough_and_without_them_it_is_said_what_is_missing() {
+    let stage = Stage::new().await;
+    let kubectl = &stage.cluster.kubectl;
+    let identity = stage.rig.callers.client("webhook-administrator", None);
+    let url = kubectl.admin(&["config", "view", "--output=jsonpath={.clusters[0].cluster.server}"]).await;
+    let kubeconfig = kubeconfig::write(&stage.rig, "limited", &url, &stage.rig.servers, Some(&identity));
+    let manifest = stage.manifest.to_str().unwrap();
+    let apply = ["apply", "-f", manifest, "--force-conflicts", "--wait=false"];
+
+    let refused = stage.openshift_as(&kubeconfig, &apply).await;
+    assert_eq!(refused.status.code(), Some(3));
+    let said = text(&refused.stderr);
+    assert!(said.contains("403 Forbidden") && said.contains("authentications"), "{said}");
+
+    let rights = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/openshift/administrator.yaml");
+    kubectl.admin(&["apply", "-f", rights]).await;
+    let name = "countersign-webhook-administrator";
+    let whom = "--user=webhook-administrator";
+    kubectl.admin(&["create", "clusterrolebinding", name, &format!("--clusterrole={name}"), whom]).await;
+    kubectl
+        .admin(&["create", "rolebinding", name, &format!("--role={name}"), whom, "--namespace=openshift-config"])
+        .await;
+    eventually("the rights are there", SOON, async || {
+        let may = ["auth", "can-i", "patch", "secrets", "--namespace=openshift-config", "--as=webhook-administrator"];
+        kubectl.try_admin(&may).await.map(drop)
+    })
+    .await;
+
+    let applied = stage.openshift_as(&kubeconfig, &apply).await;
+    assert_eq!(applied.status.code(), Some(0), "{}", text(&applied.stderr));
+    let checked = stage.openshift_as(&kubeconfig, &["check", "--output=json"]).await;
+    let findings: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let unread =
+        findings["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == "not_readable").count();
+    assert_eq!(unread, 0, "{findings:#}");
 }

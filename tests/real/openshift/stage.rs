@@ -17,7 +17,7 @@ pub(super) struct Stage {
     pub(super) cluster: ApiServer,
     _service: Countersign,
     pub(super) provider: OidcProvider,
-    _rig: Rig,
+    pub(super) rig: Rig,
     /// What `render openshift` printed.
     pub(super) manifest: PathBuf,
 }
@@ -39,13 +39,18 @@ impl Stage {
         })
         .await;
         let operators = Operators::start(kubectl.clone()).await;
-        Self { operators, cluster, _service: service, provider, _rig: rig, manifest }
+        Self { operators, cluster, _service: service, provider, rig, manifest }
     }
 
     /// Runs `countersign openshift …` as the cluster's administrator.
     pub(super) async fn openshift(&self, arguments: &[&str]) -> Output {
+        self.openshift_as(self.cluster.kubectl.admin_kubeconfig(), arguments).await
+    }
+
+    /// Runs `countersign openshift …` by another kubeconfig.
+    pub(super) async fn openshift_as(&self, kubeconfig: &Path, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.arg("openshift").args(arguments).arg("--kubeconfig").arg(self.cluster.kubectl.admin_kubeconfig());
+        command.arg("openshift").args(arguments).arg("--kubeconfig").arg(kubeconfig);
         command.stdin(std::process::Stdio::null()).output().await.unwrap()
     }
 

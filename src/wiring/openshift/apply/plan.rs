@@ -256,7 +256,7 @@ mod tests {
         let current = |spec: Value| Object::from(json!({"metadata": {"resourceVersion": "3"}, "spec": spec}));
         let name = ["spec", "webhookTokenAuthenticator", "kubeConfig", "name"].map(str::to_owned).to_vec();
         let kind = ["spec", "type"].map(str::to_owned).to_vec();
-        assert_eq!(plan.changes(&current(json!({"type": "None"}))), [name.clone()]);
+        assert_eq!(plan.changes(&current(json!({"type": "None"}))), std::slice::from_ref(&name));
         assert_eq!(plan.changes(&current(json!({}))), [kind, name]);
         let same = json!({"type": "None", "webhookTokenAuthenticator": {"kubeConfig": {"name": "hook"}}});
         assert_eq!(plan.changes(&current(same.clone())), [[""; 0]; 0]);
