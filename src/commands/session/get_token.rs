@@ -9,7 +9,7 @@ use crate::login::cluster;
 use crate::login::exec_credential::{self, Request};
 use crate::login::outcome::LoginError;
 use crate::login::session::runs;
-use crate::login::session::{Caller, Credential, Order, Store};
+use crate::login::session::{AsksCluster, Caller, Credential, Order, Store};
 use crate::login::settings::Settings;
 
 /// Prints an ExecCredential for kubectl: the stored token, or a new one.
@@ -37,8 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let caller =
         asked.as_ref().and_then(|_| runs::parent()).map(|process| Caller { process, cluster: cluster.server.clone() });
     let takes = |token: &str| small_runtime().ok()?.block_on(cluster::takes(&cluster, token));
-    let cluster_takes: Option<&dyn Fn(&str) -> Option<bool>> =
-        if cluster.server.is_empty() { None } else { Some(&takes) };
+    let cluster_takes: Option<AsksCluster<'_>> = if cluster.server.is_empty() { None } else { Some(&takes) };
     let order = Order { settings: &settings, force_refresh: arguments.force_refresh, caller, cluster_takes };
     let credential = credential(&store, order, verbose)?;
     let answer = exec_credential::answer(request.version, &credential.token, credential.expires_at)

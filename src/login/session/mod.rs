@@ -15,7 +15,7 @@ pub mod vault;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use keeper::{Caller, Keeper, Notice, Order, Provider};
+pub use keeper::{AsksCluster, Caller, Keeper, Notice, Order, Provider};
 pub use key::SessionKey;
 pub use record::{Credential, Record, Session, Standing};
 pub use store::{Kept, Place, Storage, Store};

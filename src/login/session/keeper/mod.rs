@@ -62,6 +62,9 @@ pub struct Caller {
     pub cluster: String,
 }
 
+/// Asks a cluster whether it takes a token; no answer means that it is not known.
+pub type AsksCluster<'a> = &'a dyn Fn(&str) -> Option<bool>;
+
 /// What is wanted.
 pub struct Order<'a> {
     /// The login.
@@ -70,8 +73,8 @@ pub struct Order<'a> {
     pub force_refresh: bool,
     /// kubectl, when it is kubectl that asks.
     pub caller: Option<Caller>,
-    /// Asks the cluster whether it takes a token, where there is a way to it; the answer may be that it is not known.
-    pub cluster_takes: Option<&'a dyn Fn(&str) -> Option<bool>>,
+    /// The way to the cluster, where it is named.
+    pub cluster_takes: Option<AsksCluster<'a>>,
 }
 
 /// Keeps sessions, hands out their tokens.
