@@ -215,13 +215,16 @@ impl Browser {
 
     /// Host and port of the redirect.
     pub(crate) fn redirect(&self) -> String {
-        self.asked("redirect_uri").strip_prefix("http://").unwrap().to_owned()
+        let address = self.asked("redirect_uri");
+        address.strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned()
     }
 
     /// Is sent back with these parameters, and shows the page.
     pub(crate) async fn comes_back(&self, parameters: &[(&str, &str)]) -> String {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        self.gets(&format!("/?{query}"), &self.redirect()).await.expect("the redirect is answered")
+        let address = self.asked("redirect_uri");
+        let path = address.rsplit_once('/').map_or("", |(before, path)| if before.ends_with('/') { "" } else { path });
+        self.gets(&format!("/{path}?{query}"), &self.redirect()).await.expect("the redirect is answered")
     }
 
     /// A plain request to the redirect's port; nothing if the connection is refused.

@@ -246,7 +246,8 @@ impl LoginFlags {
             },
             oidc_redirect_url: if has_address { self.oidc_redirect_url } else { base.oidc_redirect_url },
             skip_open_browser: self.skip_open_browser || base.skip_open_browser,
-            browser_command: self.browser_command.or(base.browser_command),
+            // A program to run is not for a file to name that somebody may have been sent.
+            browser_command: self.browser_command,
             authentication_timeout_sec: if self.authentication_timeout_sec == DEFAULT_PATIENCE {
                 base.authentication_timeout_sec
             } else {

@@ -172,3 +172,46 @@ fn a_clients_secret_comes_from_a_file_without_its_newline() {
     let message = refusal(&["--oidc-client-secret-file=/does/not/exist"]);
     assert!(message.starts_with("--oidc-client-secret-file: /does/not/exist: cannot be read: "), "{message}");
 }
+
+fn line(flags: &[&str]) -> LoginFlags {
+    Line::try_parse_from(flags).unwrap().login
+}
+
+#[test]
+fn k7_no_browser_command_comes_from_a_kubeconfig_by_hand() {
+    let stanza = line(&[ISSUER, CLIENT, "--browser-command=/tmp/evil"]);
+    let settings = line(&[]).over(stanza).settings(&LoginConfig::default(), true).unwrap();
+    assert_eq!((settings.browser, settings.client_id.as_str()), (None, "kubectl"));
+}
+
+#[test]
+fn what_is_said_by_hand_wins_over_the_kubeconfig() {
+    let stanza =
+        [ISSUER, CLIENT, "--oidc-extra-scope=email", "--listen-address=127.0.0.1:9", "--token-cache-storage=disk"];
+    let stanza = || line(&[&stanza[..], &["--oidc-client-secret-file=/does/not/exist"]].concat());
+    let none = line(&[]).over(stanza());
+    assert_eq!(
+        (none.oidc_extra_scope, none.listen_address),
+        (vec!["email".to_owned()], vec!["127.0.0.1:9".to_owned()])
+    );
+    assert_eq!(none.store.token_cache_storage, TokenCacheStorage::Disk);
+    let own =
+        ["--oidc-extra-scope=groups", "--oidc-client-key-file=/key", "--token-cache-storage=keyring", "--account=me"];
+    let own = line(&own).over(stanza());
+    assert_eq!((own.oidc_extra_scope, own.account.as_deref()), (vec!["groups".to_owned()], Some("me")));
+    // One proof of the client replaces another; both would be a contradiction.
+    assert_eq!((own.oidc_client_secret_file, own.oidc_client_key_file), (None, Some("/key".into())));
+    assert_eq!(own.store.token_cache_storage, TokenCacheStorage::Keyring);
+}
+
+#[test]
+fn a_redirect_url_is_taken_byte_for_byte_and_leads_to_this_machine() {
+    let settings = with(&["--oidc-redirect-url=http://localhost:8123/callback"]).unwrap();
+    assert_eq!(settings.listen, ["127.0.0.1:8123".parse().unwrap()]);
+    assert_eq!((settings.redirect_host.as_deref(), &*settings.redirect_path), (Some("localhost"), "/callback"));
+    assert_eq!(with(&["--oidc-redirect-url=http://127.0.0.1:8123"]).unwrap().redirect_path, "");
+    for elsewhere in ["http://example.com:8000", "https://localhost:8000", "http://localhost:8000/?a=b", "x"] {
+        let message = refusal(&[&format!("--oidc-redirect-url={elsewhere}")]);
+        assert!(message.starts_with("--oidc-redirect-url: must be an http URL of this machine"), "{message}");
+    }
+}

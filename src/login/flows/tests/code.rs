@@ -369,6 +369,22 @@ async fn a_redirect_to_localhost_is_heard() {
 }
 
 #[tokio::test]
+async fn a_redirect_with_a_path_is_heard_there() {
+    let mut scene = Scene::new().await;
+    scene.settings.redirect_path = "/callback".to_owned();
+    let now = scene.clock.now();
+    let (result, redirect) = scene
+        .plays(async |provider, browser| {
+            give(provider, &provider.id_token(now).claim("nonce", browser.asked("nonce")), json!({}));
+            come_back(provider, &browser).await;
+            browser.asked("redirect_uri")
+        })
+        .await;
+    result.unwrap();
+    assert!(redirect.ends_with("/callback"), "{redirect}");
+}
+
+#[tokio::test]
 async fn patience_ends() {
     let mut scene = Scene::new().await;
     scene.settings.patience = std::time::Duration::ZERO;
