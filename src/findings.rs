@@ -171,6 +171,11 @@ impl Findings {
         self.findings.extend(other.findings);
     }
 
+    /// Takes back the findings with this code, where there is nothing to them.
+    pub fn remove(&mut self, code: &str) {
+        self.findings.retain(|finding| finding.code != code);
+    }
+
     /// Makes the errors with this code warnings, where they are no reason to refuse.
     pub fn soften(&mut self, code: &str) {
         for finding in self.findings.iter_mut().filter(|finding| finding.code == code) {

@@ -129,7 +129,11 @@ fn each_foreign_crate_has_its_own_door() {
     for (name, text) in sources("src") {
         for (path, doors) in DOORS {
             let inside = doors.iter().any(|door| Path::new(&name).starts_with(door));
-            assert!(inside || !text.contains(path), "{name} names {path}, which belongs into {doors:?}");
+            // A module of ours may end like a crate is called.
+            let is_named = text.match_indices(path).any(|(at, _)| {
+                !text.get(..at).unwrap().ends_with(|before: char| before.is_alphanumeric() || before == '_')
+            });
+            assert!(inside || !is_named, "{name} names {path}, which belongs into {doors:?}");
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod dev;
+mod doctor;
 mod explain;
 mod openshift;
 mod output;
@@ -90,6 +91,7 @@ enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
     Review(review::Arguments),
+    Doctor(doctor::Arguments),
     GetToken(Box<session::get_token::Arguments>),
     #[command(name = "login")]
     LogIn(Box<session::log_in::Arguments>),
@@ -110,6 +112,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Check(arguments)) => check::run(&arguments),
         Ok(Command::Explain(arguments)) => explain::run(&arguments),
         Ok(Command::Review(arguments)) => review::run(&arguments),
+        Ok(Command::Doctor(arguments)) => doctor::run(&arguments),
         Ok(Command::GetToken(arguments)) => session::get_token::run(&arguments),
         Ok(Command::LogIn(arguments)) => session::log_in::run(&arguments),
         Ok(Command::LogOut(arguments)) => session::log_out::run(&arguments),

@@ -3,10 +3,12 @@
 //! Everything here is a library: commands, the newcomer's run and tests use the same code, so a line that `dev` prints
 //! is a line that was tried.
 
+pub mod doctor;
 pub mod file;
 pub mod kubeconfig;
 pub mod openshift;
 pub mod pki;
+pub mod platforms;
 pub mod reviewer;
 pub mod service;
 pub mod soundness;

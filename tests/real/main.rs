@@ -18,6 +18,7 @@ mod keyring;
 mod login;
 mod openshift;
 mod outage;
+mod platforms;
 mod plugin;
 mod providers;
 mod reload;

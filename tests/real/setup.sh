@@ -62,6 +62,43 @@ go_command() {
     printf '%s' "$target"
 }
 
+# schema NAME: builds schemas/NAME, which reads documents as another project's own code does, and prints its path.
+schema() {
+    local name=$1 target
+    target=$cache/$(keyed "schema-$name" schemas/go.mod schemas/go.sum "schemas/$name/main.go")
+    if [[ ! -x $target ]]; then
+        say "building the reader of $name documents"
+        rm -f "$cache/schema-$name-"*
+        (cd "$here/schemas" && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags '-s -w' -o "$target.partial" "./$name") >&2 ||
+            return
+        mv "$target.partial" "$target"
+    fi
+    printf '%s' "$target"
+}
+
+# module_file MODULE@VERSION PATH NAME: copies a file of a Go module into the cache, and prints where it is.
+module_file() {
+    local module=$1 path=$2 target=$cache/$3-${1##*@} folder
+    if [[ ! -f $target ]]; then
+        folder=$(cd "$here/schemas" && go mod download -json "$module" | sed -n 's/^[[:space:]]*"Dir": "\(.*\)",$/\1/p') || return
+        cp "$folder/$path" "$target.partial" && chmod 0644 "$target.partial" && mv "$target.partial" "$target" || return
+    fi
+    printf '%s' "$target"
+}
+
+# go_tool PACKAGE@VERSION: installs a published command into the cache, and prints its path.
+go_tool() {
+    local package=$1 folder
+    folder=$cache/$(basename "${package%@*}")-${package##*@}
+    if [[ ! -d $folder ]]; then
+        say "building $package"
+        rm -rf "$folder.partial" "$cache/$(basename "${package%@*}")-v"*
+        GOBIN=$folder.partial CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' "$package" >&2 || return
+        mv "$folder.partial" "$folder"
+    fi
+    printf '%s' "$folder/$(basename "${package%@*}")"
+}
+
 # Prints the folder of modules that oidc-provider/package-lock.json pins.
 node_modules() {
     local target
@@ -91,6 +128,14 @@ node=$(command -v node) || lack "node (Node.js 20 or newer)"
 modules=$(node_modules) || lack "oidc-provider (npm)"
 apiserver=$(go_command kube-apiserver) || lack "kube-apiserver (Go module proxy)"
 delegate=$(go_command delegate) || lack "the delegating client (Go module proxy)"
+kubeadm=$(go_command kubeadm-config) || lack "the reader of kubeadm's configuration (Go module proxy)"
+kind=$(schema kind) || lack "the reader of kind's configuration (Go module proxy)"
+talos=$(schema talos) || lack "the reader of Talos' configuration (Go module proxy)"
+control_plane=$(module_file sigs.k8s.io/cluster-api@v1.14.2 \
+    controlplane/kubeadm/config/crd/bases/controlplane.cluster.x-k8s.io_kubeadmcontrolplanes.yaml kubeadmcontrolplanes.yaml) ||
+    lack "the schema of Cluster API's control planes (Go module proxy)"
+helm=$(go_tool helm.sh/helm/v4/cmd/helm@v4.3.1) || lack "helm (Go module proxy)"
+kubeconform=$(go_tool github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0) || lack "kubeconform (Go module proxy)"
 kubectl=$(command -v kubectl || go_command kubectl) || lack "kubectl"
 
 cat >"$cache/env.partial" <<END
@@ -108,6 +153,12 @@ NODE_MODULES=${modules:-}
 KUBE_APISERVER=${apiserver:-}
 DELEGATE=${delegate:-}
 KUBECTL=${kubectl:-}
+KUBEADM_CONFIG=${kubeadm:-}
+SCHEMA_KIND=${kind:-}
+SCHEMA_TALOS=${talos:-}
+CRD_KUBEADM_CONTROL_PLANE=${control_plane:-}
+HELM=${helm:-}
+KUBECONFORM=${kubeconform:-}
 END
 mv "$cache/env.partial" "$cache/env"
 

@@ -4,9 +4,11 @@ mod exec;
 mod kubeconfig;
 mod openshift;
 mod pki;
+mod platform;
 mod webhook;
 
 use super::Outcome;
+use crate::wiring::platforms;
 
 /// Prints the wiring for a platform.
 #[derive(clap::Args)]
@@ -22,6 +24,30 @@ enum Platform {
     OpenShift(Box<openshift::Arguments>),
     Pki(Box<pki::Arguments>),
     Exec(Box<exec::Arguments>),
+    /// Prints what kubeadm needs.
+    Kubeadm(Box<platform::KubeadmArguments>),
+    /// Prints what kind needs.
+    Kind(Box<platform::Arguments>),
+    /// Prints what Minikube needs.
+    Minikube(Box<platform::Arguments>),
+    /// Prints what K3s needs.
+    K3s(Box<platform::Arguments>),
+    /// Prints what RKE2 needs.
+    Rke2(Box<platform::Arguments>),
+    /// Prints what Talos Linux needs.
+    Talos(Box<platform::TalosArguments>),
+    /// Prints what kOps needs.
+    Kops(Box<platform::Arguments>),
+    /// Prints what Kubespray needs.
+    Kubespray(Box<platform::Arguments>),
+    /// Prints what Cluster API with the kubeadm control plane needs.
+    ClusterApi(Box<platform::ClusterApiArguments>),
+    /// Prints what vCluster needs.
+    Vcluster(Box<platform::Arguments>),
+    /// Prints what MicroK8s needs.
+    Microk8s(Box<platform::Arguments>),
+    /// Prints what k0s needs.
+    K0s(Box<platform::Arguments>),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
@@ -30,5 +56,17 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Platform::OpenShift(arguments) => openshift::run(arguments),
         Platform::Pki(arguments) => pki::run(arguments),
         Platform::Exec(arguments) => exec::run(arguments),
+        Platform::Kubeadm(arguments) => platform::kubeadm(arguments),
+        Platform::Kind(arguments) => platform::run(arguments, platforms::Platform::Kind),
+        Platform::Minikube(arguments) => platform::run(arguments, platforms::Platform::Minikube),
+        Platform::K3s(arguments) => platform::run(arguments, platforms::Platform::K3s),
+        Platform::Rke2(arguments) => platform::run(arguments, platforms::Platform::Rke2),
+        Platform::Talos(arguments) => platform::talos(arguments),
+        Platform::Kops(arguments) => platform::run(arguments, platforms::Platform::Kops),
+        Platform::Kubespray(arguments) => platform::run(arguments, platforms::Platform::Kubespray),
+        Platform::ClusterApi(arguments) => platform::cluster_api(arguments),
+        Platform::Vcluster(arguments) => platform::run(arguments, platforms::Platform::VCluster),
+        Platform::Microk8s(arguments) => platform::run(arguments, platforms::Platform::MicroK8s),
+        Platform::K0s(arguments) => platform::run(arguments, platforms::Platform::K0s),
     }
 }

@@ -115,7 +115,7 @@ impl WebhookFlags {
             advice.push(Finding {
                 code: "url_path_added",
                 severity: Severity::Info,
-                path: Places::default().cluster.field("server").to_string(),
+                path: Places::default().cluster_field("server"),
                 message: format!("--server has no path; the service answers at {}, which was added", service::PATH),
                 remedy: String::new(),
             });

@@ -72,6 +72,11 @@ impl<'a> Fields<'a> {
         (self.path_of(name), problem)
     }
 
+    /// The way to it from the document's root.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     fn value(&self, name: &str) -> &'a Value {
         const ABSENT: &Value = &Value::Null;
         self.map.and_then(|map| map.get(name)).unwrap_or(ABSENT)

@@ -20,6 +20,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use self::fields::Fields;
+use crate::outbound;
 use crate::token::BearerToken;
 
 /// A kubeconfig that cannot be used: which file, which field, what is wrong and what to do.
@@ -92,18 +93,56 @@ pub struct ClientCertificate {
     pub private_key_pem: Zeroizing<Vec<u8>>,
 }
 
+/// A connection, and where in the kubeconfig its two halves are.
+pub struct Located {
+    /// The connection.
+    pub connection: Connection,
+    /// Such as `clusters[0].cluster`.
+    pub cluster: String,
+    /// Such as `users[0].user`.
+    pub user: String,
+}
+
+impl KubeconfigError {
+    /// The field that it concerns; empty for the file itself.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What is wrong with the field, with all causes.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        outbound::chain(&self.problem)
+    }
+
+    /// Whether the kubeconfig itself could not be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.field.is_empty() && matches!(self.problem, Problem::Unreadable { .. })
+    }
+}
+
 impl Connection {
     /// Reads the connection that a kubeconfig's current context selects.
     ///
     /// # Errors
     /// If the file, or a file that it names, cannot be read, or is not what the API server could use.
     pub fn from_file(path: &Path) -> Result<Self, KubeconfigError> {
+        Ok(Self::locate(path)?.connection)
+    }
+
+    /// The same, with where in the file it is.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`].
+    pub fn locate(path: &Path) -> Result<Located, KubeconfigError> {
         let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| KubeconfigError {
             file: path.to_owned(),
             field: String::new(),
             problem: Problem::Unreadable { cause },
         })?;
-        Self::from_yaml(&text, path)
+        Self::locate_in(&text, path)
     }
 
     /// Reads the connection from a kubeconfig's text; `path` is where it is (or would be): relative paths inside are
@@ -112,11 +151,19 @@ impl Connection {
     /// # Errors
     /// As [`Self::from_file`].
     pub fn from_yaml(text: &str, path: &Path) -> Result<Self, KubeconfigError> {
+        Ok(Self::locate_in(text, path)?.connection)
+    }
+
+    fn locate_in(text: &str, path: &Path) -> Result<Located, KubeconfigError> {
         let fail = |(field, problem): (String, Problem)| KubeconfigError { file: path.to_owned(), field, problem };
         let document: Value = serde_saphyr::from_str(text).map_err(|error| fail((String::new(), not_yaml(&error))))?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let selected = select::current(&document).map_err(fail)?;
-        connection(&selected, folder).map_err(fail)
+        Ok(Located {
+            connection: connection(&selected, folder).map_err(fail)?,
+            cluster: selected.cluster.path().to_owned(),
+            user: selected.user.path().to_owned(),
+        })
     }
 
     /// Writes the kubeconfig that leads back to this connection, with everything inline, under a single context.

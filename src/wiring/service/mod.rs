@@ -23,7 +23,7 @@ use crate::app::caller_settings;
 use crate::callers::{Callers, Peer};
 use crate::clock::{ManualClock, UnixTime};
 use crate::config::{self, Config};
-use crate::findings::{FieldPath, Finding, Findings, Severity};
+use crate::findings::{Finding, Findings, Severity};
 use crate::token::BearerToken;
 
 /// Where the service answers reviews.
@@ -69,15 +69,15 @@ pub fn bearer(config: &Config) -> Option<BearerToken> {
 #[must_use]
 pub fn examine(connection: &Connection, places: &Places, config: &Config, now: UnixTime) -> Findings {
     let mut findings = Findings::new();
-    let mut error = |path: FieldPath, code, message: String, remedy: &str| {
-        let (path, remedy) = (path.to_string(), remedy.to_owned());
+    let mut error = |path: String, code, message: String, remedy: &str| {
+        let remedy = remedy.to_owned();
         findings.push(Finding { code, severity: Severity::Error, path, message, remedy });
     };
     let path = connection.server.path();
     if path != PATH && !API_PATHS.contains(&path) {
         let remedy = format!("post to {PATH}");
         error(
-            places.cluster.field("server"),
+            places.cluster_field("server"),
             "unknown_route",
             format!("the service does not answer at {path}"),
             &remedy,
@@ -97,7 +97,7 @@ pub fn examine(connection: &Connection, places: &Places, config: &Config, now: U
             ),
         };
         let message = format!("API servers would not take the service's certificate: {}", problem.sentence());
-        error(places.cluster.field(field), code, message, remedy);
+        error(places.cluster_field(field), code, message, remedy);
     }
     if let Err(message) = caller_is_let_in(connection, &config.server.callers, now) {
         let remedy = "show what server.callers of the configuration asks for";

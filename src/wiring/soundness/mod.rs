@@ -11,23 +11,30 @@ use self::certificates::Role;
 use super::kubeconfig::Connection;
 use super::reviewer::{ReviewerError, client_config};
 use crate::clock::UnixTime;
-use crate::findings::{FieldPath, Finding, Findings, Severity};
+use crate::findings::{Finding, Findings, Severity};
 use crate::outbound;
 
 /// Where the two halves of a connection are in their kubeconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The server and whom to trust there.
-    pub cluster: FieldPath,
+    pub cluster: String,
     /// What to show there.
-    pub user: FieldPath,
+    pub user: String,
 }
 
 impl Default for Places {
     /// In a kubeconfig with a single cluster and a single user, as ours are.
     fn default() -> Self {
-        let entry = |list, name| FieldPath::root().field(list).index(0).field(name);
-        Self { cluster: entry("clusters", "cluster"), user: entry("users", "user") }
+        Self { cluster: "clusters[0].cluster".to_owned(), user: "users[0].user".to_owned() }
+    }
+}
+
+impl Places {
+    /// The path of a field of the cluster.
+    #[must_use]
+    pub fn cluster_field(&self, field: &str) -> String {
+        format!("{}.{field}", self.cluster)
     }
 }
 
@@ -49,16 +56,16 @@ struct Notes<'a> {
 
 impl Notes<'_> {
     fn cluster(&mut self, field: &str, severity: Severity, code: &'static str, message: impl Into<String>, fix: &str) {
-        self.push(self.places.cluster.field(field), severity, code, message.into(), fix);
+        self.push(self.places.cluster_field(field), severity, code, message.into(), fix);
     }
 
     fn user(&mut self, field: &str, severity: Severity, code: &'static str, message: impl Into<String>, fix: &str) {
-        let path = if field.is_empty() { self.places.user.clone() } else { self.places.user.field(field) };
+        let path = if field.is_empty() { self.places.user.clone() } else { format!("{}.{field}", self.places.user) };
         self.push(path, severity, code, message.into(), fix);
     }
 
-    fn push(&mut self, path: FieldPath, severity: Severity, code: &'static str, message: String, fix: &str) {
-        let (path, remedy) = (path.to_string(), fix.to_owned());
+    fn push(&mut self, path: String, severity: Severity, code: &'static str, message: String, fix: &str) {
+        let remedy = fix.to_owned();
         self.findings.push(Finding { code, severity, path, message, remedy });
     }
 }

@@ -14,6 +14,8 @@ use super::{component, http};
 pub(crate) enum Reviews {
     /// As it does when nobody says anything: `authentication.k8s.io/v1beta1`.
     AsByDefault,
+    /// With these flags of its own.
+    Flags(Vec<String>),
     /// `authentication.k8s.io/v1`.
     V1,
 }
@@ -100,8 +102,10 @@ fn api_server_command(rig: &Rig, etcd: &str, port: u16, tls: &Pair, webhook: &Pa
         ("--cert-dir", &rig.folder().join("kube-apiserver-certificates")),
     ];
     command.args(files.map(|(flag, file)| format!("{flag}={}", file.display())));
-    if let Reviews::V1 = reviews {
-        command.arg("--authentication-token-webhook-version=v1");
-    }
+    match reviews {
+        Reviews::AsByDefault => &mut command,
+        Reviews::Flags(flags) => command.args(flags),
+        Reviews::V1 => command.arg("--authentication-token-webhook-version=v1"),
+    };
     command
 }

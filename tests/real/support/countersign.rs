@@ -216,7 +216,7 @@ impl Countersign {
 /// A kubeconfig for `--authentication-token-webhook-config-file` that asks whatever listens on `port`.
 pub(crate) fn webhook(rig: &Rig, port: u16) -> PathBuf {
     let url = format!("https://127.0.0.1:{port}/authenticate");
-    kubeconfig::write(rig, "webhook", &url, &rig.servers, Some(&rig.caller))
+    kubeconfig::render(rig, "webhook", &url, &rig.servers, &rig.caller)
 }
 
 fn start_process(folder: &Path, name: &str, configuration: &Path) -> Process {

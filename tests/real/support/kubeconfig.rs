@@ -1,6 +1,7 @@
 //! Kubeconfig files.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::pki::{Authority, Pair};
 use super::rig::Rig;
@@ -23,6 +24,18 @@ users: [{{name: it, user: {user}}}]
 "
     );
     std::fs::write(&file, contents).unwrap();
+    file
+}
+
+/// Lets the program under test write `<name>.kubeconfig`, the file that kube-apiserver is given.
+pub(crate) fn render(rig: &Rig, name: &str, server: &str, authority: &Authority, identity: &Pair) -> PathBuf {
+    let file = rig.folder().join(format!("{name}.kubeconfig"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(["render", "kubeconfig", "--force", "--server", server]);
+    command.arg("--certificate-authority").arg(&authority.file);
+    command.arg("--client-certificate").arg(&identity.certificate).arg("--client-key").arg(&identity.key);
+    let output = command.arg("--write").arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     file
 }
 

@@ -1,0 +1,347 @@
+//! Each link broken in turn, with real sockets.
+
+use std::convert::Infallible;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use rustls::server::WebPkiClientVerifier;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::clock::{Clock, SystemClock};
+use crate::dev::https;
+use crate::wiring::kubeconfig::ClientCertificate;
+use crate::wiring::pki::{Authority, Identity, Validity};
+
+/// What a webhook answers to everything.
+type Reply = fn() -> (StatusCode, String);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn now() -> UnixTime {
+    SystemClock.now()
+}
+
+fn valid() -> Validity {
+    Validity::days(now().saturating_sub(DAY), 300)
+}
+
+fn authority() -> Authority {
+    Authority::new("hooks", valid()).unwrap()
+}
+
+fn refusing() -> (StatusCode, String) {
+    (StatusCode::OK, json!({"status": {"authenticated": false}}).to_string())
+}
+
+/// A webhook with one answer, and a connection that leads to it and is let in.
+struct Webhook {
+    connection: Connection,
+    _server: JoinSet<Infallible>,
+}
+
+impl Webhook {
+    async fn start(answer: Reply) -> Self {
+        let authority = authority();
+        let identity = authority.serving_certificate(&["127.0.0.1"], valid()).unwrap();
+        Self::with(&authority, &identity, None, answer).await
+    }
+
+    /// With a certificate that nobody may take.
+    async fn with_certificate(names: &[&str], validity: Validity) -> Self {
+        let authority = authority();
+        let identity = authority.serving_certificate(names, validity).unwrap();
+        Self::with(&authority, &identity, None, refusing).await
+    }
+
+    async fn with(authority: &Authority, identity: &Identity, callers: Option<&Authority>, answer: Reply) -> Self {
+        let mut tls = https::tls(identity).unwrap();
+        if let Some(callers) = callers {
+            tls = with_client_certificates(identity, callers);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Url::parse(&format!("https://{}/authenticate", listener.local_addr().unwrap())).unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(https::serve(
+            listener,
+            Arc::new(tls),
+            || (),
+            move |_| async move {
+                let (status, body) = answer();
+                let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed();
+                let mut response = Response::new(body);
+                *response.status_mut() = status;
+                response
+            },
+        ));
+        let authority_pem = Some(authority.certificate_pem().into_bytes());
+        Self { connection: connection(server, authority_pem), _server: tasks }
+    }
+}
+
+fn connection(server: Url, authority_pem: Option<Vec<u8>>) -> Connection {
+    let bearer = Some(BearerToken::from("caller"));
+    Connection { server, authority_pem, insecure: false, tls_server_name: None, proxy: None, client: None, bearer }
+}
+
+fn client(authority: &Authority, validity: Validity) -> ClientCertificate {
+    let identity = authority.client_certificate("kube-apiserver", &[], validity).unwrap();
+    ClientCertificate {
+        certificate_pem: identity.certificate_pem().into(),
+        private_key_pem: Zeroizing::new(identity.private_key_pem().as_bytes().to_vec()),
+    }
+}
+
+fn with_client_certificates(identity: &Identity, callers: &Authority) -> rustls::ServerConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(callers.certificate_der()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let (chain, key) = identity.to_rustls().unwrap();
+    rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .unwrap()
+}
+
+async fn walk_with(connection: &Connection, question: &Question) -> Walk {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("webhook.kubeconfig");
+    fs::write(&file, connection.to_yaml("hook").as_bytes()).unwrap();
+    walk(&file, question, now()).await
+}
+
+async fn walk_to(connection: &Connection) -> Walk {
+    walk_with(connection, &Question::probe(Vec::new(), ReviewVersion::V1)).await
+}
+
+/// Where it broke, and what was said about it.
+fn broke(walk: &Walk) -> (Option<Link>, Vec<(&'static str, String)>) {
+    let errors = walk.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    assert!(errors.clone().all(|finding| !finding.remedy.is_empty()), "{}", walk.findings);
+    (walk.broken, errors.map(|finding| (finding.code, finding.path.clone())).collect())
+}
+
+fn at_server(code: &'static str) -> Vec<(&'static str, String)> {
+    vec![(code, "clusters[0].cluster.server".to_owned())]
+}
+
+#[tokio::test]
+async fn a_sound_way_is_walked_to_its_end() {
+    let webhook = Webhook::start(refusing).await;
+    let walk = walk_to(&webhook.connection).await;
+    assert_eq!(broke(&walk), (None, Vec::new()));
+    assert_eq!(walk.outcome, Outcome::Sound);
+    let links: Vec<Link> = walk.passed.iter().map(|(link, _)| *link).collect();
+    assert_eq!(links, [Link::Kubeconfig, Link::Dns, Link::Tcp, Link::Tls, Link::Caller, Link::Review]);
+    let codes: Vec<_> = walk.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(
+        codes,
+        [
+            "loopback_address",
+            "kubeconfig_read",
+            "address_found",
+            "connected",
+            "tls_established",
+            "caller_let_in",
+            "review_answered"
+        ]
+    );
+    let (_, tls) = walk.passed.iter().find(|(link, _)| *link == Link::Tls).unwrap();
+    assert!(tls.starts_with("TLS 1.3, HTTP/2, certificate of CN=127.0.0.1 until "), "{tls}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_ends_it_at_once() {
+    let question = Question::probe(Vec::new(), ReviewVersion::V1);
+    let walk = walk(Path::new("/nonexistent/webhook.kubeconfig"), &question, now()).await;
+    let remedied = walk.findings.iter().all(|finding| !finding.remedy.is_empty());
+    assert_eq!((walk.broken, walk.outcome, remedied), (Some(Link::Kubeconfig), Outcome::Broken, true));
+}
+
+#[tokio::test]
+async fn a_context_that_leads_nowhere_ends_it_with_its_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("webhook.kubeconfig");
+    fs::write(&file, "current-context: hook\n").unwrap();
+    let walk = walk(&file, &Question::probe(Vec::new(), ReviewVersion::V1), now()).await;
+    let found: Vec<_> = walk.findings.iter().map(|finding| (finding.code, finding.path.as_str())).collect();
+    assert_eq!((walk.broken, found), (Some(Link::Kubeconfig), vec![("kubeconfig_unusable", "current-context")]));
+}
+
+#[tokio::test]
+async fn an_expired_client_certificate_is_found_before_anything_is_sent() {
+    let webhook = Webhook::start(refusing).await;
+    let old = Validity::days(now().saturating_sub(DAY * 10), 5);
+    let connection = Connection { client: Some(client(&authority(), old)), ..webhook.connection };
+    let expected = vec![("certificate_expired", "users[0].user.client-certificate-data".to_owned())];
+    assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Kubeconfig), expected));
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_knows() {
+    // Longer than a label may be: resolvers refuse it without asking anybody.
+    let url = Url::parse(&format!("https://{}.invalid/authenticate", "a".repeat(64))).unwrap();
+    let connection = connection(url, Some(authority().certificate_pem().into_bytes()));
+    assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Dns), at_server("name_unknown")));
+}
+
+#[tokio::test]
+async fn a_port_where_nothing_listens() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = Url::parse(&format!("https://{address}/authenticate")).unwrap();
+    let connection = connection(url, Some(authority().certificate_pem().into_bytes()));
+    assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Tcp), at_server("connection_refused")));
+}
+
+#[tokio::test]
+async fn a_port_that_speaks_something_else() {
+    for (said, code) in [("HTTP/1.1 400 Bad Request\r\n\r\n", "not_tls"), ("", "tls_failed")] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("https://{}/authenticate", listener.local_addr().unwrap())).unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // The greeting is read, so that the answer is not lost in a reset.
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(said.as_bytes()).await;
+        });
+        let connection = connection(url, Some(authority().certificate_pem().into_bytes()));
+        assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Tls), at_server(code)), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_that_kube_apiserver_would_not_take() {
+    let expired = Validity::days(now().saturating_sub(DAY * 3), 1);
+    let early = Validity::days(now().saturating_add(DAY), 1);
+    for (names, validity, code) in [
+        (["127.0.0.1"], expired, "certificate_expired"),
+        (["127.0.0.1"], early, "certificate_not_yet_valid"),
+        (["hook.example.com"], valid(), "certificate_name"),
+    ] {
+        let webhook = Webhook::with_certificate(&names, validity).await;
+        assert_eq!(broke(&walk_to(&webhook.connection).await), (Some(Link::Tls), at_server(code)), "{code}");
+    }
+    let webhook = Webhook::start(refusing).await;
+    let stranger = Some(authority().certificate_pem().into_bytes());
+    let connection = Connection { authority_pem: stranger, ..webhook.connection };
+    let expected = vec![("certificate_untrusted", "clusters[0].cluster.certificate-authority-data".to_owned())];
+    assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Tls), expected));
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_taken_under_that_name() {
+    let webhook = Webhook::with_certificate(&["hook.example.com"], valid()).await;
+    let connection = Connection { tls_server_name: Some("hook.example.com".to_owned()), ..webhook.connection };
+    assert_eq!(walk_to(&connection).await.outcome, Outcome::Sound);
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_soon_is_worth_a_warning() {
+    let webhook = Webhook::with_certificate(&["127.0.0.1"], Validity::days(now().saturating_sub(DAY * 97), 100)).await;
+    let walk = walk_to(&webhook.connection).await;
+    let warnings: Vec<_> =
+        walk.findings.iter().filter(|finding| finding.severity == Severity::Warning).map(|found| found.code).collect();
+    assert_eq!((walk.outcome, warnings), (Outcome::Sound, vec!["certificate_expires_soon"]));
+}
+
+#[tokio::test]
+async fn a_webhook_that_wants_another_client_certificate_or_one_at_all() {
+    let (serving, callers) = (authority(), authority());
+    let identity = serving.serving_certificate(&["127.0.0.1"], valid()).unwrap();
+    let expected = vec![("caller_refused", "users[0].user".to_owned())];
+    for (shown, is_let_in) in
+        [(None, false), (Some(client(&serving, valid())), false), (Some(client(&callers, valid())), true)]
+    {
+        let webhook = Webhook::with(&serving, &identity, Some(&callers), refusing).await;
+        let walk = walk_to(&Connection { client: shown, ..webhook.connection }).await;
+        if is_let_in {
+            assert_eq!(walk.outcome, Outcome::Sound, "{}", walk.findings);
+        } else {
+            assert_eq!(broke(&walk), (Some(Link::Caller), expected.clone()), "{}", walk.findings);
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_no_reviews() {
+    let caller = vec![("caller_refused", "users[0].user".to_owned())];
+    let cases: [(Reply, Link, _); 6] = [
+        (|| (StatusCode::UNAUTHORIZED, String::new()), Link::Caller, caller.clone()),
+        (|| (StatusCode::FORBIDDEN, json!({"message": "not you"}).to_string()), Link::Caller, caller),
+        (|| (StatusCode::NOT_FOUND, String::new()), Link::Review, at_server("unknown_route")),
+        (|| (StatusCode::FOUND, String::new()), Link::Review, at_server("redirected")),
+        (|| (StatusCode::SERVICE_UNAVAILABLE, String::new()), Link::Review, at_server("overloaded")),
+        (|| (StatusCode::BAD_GATEWAY, String::new()), Link::Review, at_server("webhook_failed")),
+    ];
+    for (answer, link, expected) in cases {
+        let webhook = Webhook::start(answer).await;
+        assert_eq!(broke(&walk_to(&webhook.connection).await), (Some(link), expected));
+    }
+}
+
+#[tokio::test]
+async fn answers_that_kube_apiserver_cannot_use_or_must_not_get() {
+    let cases: [(Reply, _); 3] = [
+        (|| (StatusCode::OK, "<html>".to_owned()), "answer_unusable"),
+        (|| (StatusCode::OK, json!({"apiVersion": "authentication.k8s.io/v1beta1"}).to_string()), "answer_unusable"),
+        (
+            || (StatusCode::OK, json!({"status": {"authenticated": true, "user": {"username": "a"}}}).to_string()),
+            "accepts_anything",
+        ),
+    ];
+    for (answer, code) in cases {
+        let webhook = Webhook::start(answer).await;
+        let walk = walk_to(&webhook.connection).await;
+        assert_eq!((broke(&walk), walk.outcome), ((None, at_server(code)), Outcome::Broken));
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_tell_is_reached_and_gives_no_verdict() {
+    let cases: [(Reply, _); 2] = [
+        (|| (StatusCode::OK, json!({"status": {"error": "keys_unavailable"}}).to_string()), Outcome::Unknown),
+        (|| (StatusCode::OK, json!({"status": {"error": "malformed"}}).to_string()), Outcome::Sound),
+    ];
+    for (answer, outcome) in cases {
+        let webhook = Webhook::start(answer).await;
+        let walk = walk_to(&webhook.connection).await;
+        assert_eq!((broke(&walk), walk.outcome), ((None, Vec::new()), outcome));
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_ones_own_is_judged_by_its_answer() {
+    let question = || Question {
+        token: BearerToken::from("a token of my own"),
+        is_probe: false,
+        audiences: vec!["api".to_owned()],
+        version: ReviewVersion::V1,
+    };
+    let webhook = Webhook::start(refusing).await;
+    let walk = walk_with(&webhook.connection, &question()).await;
+    assert_eq!((broke(&walk), walk.outcome), ((None, at_server("token_refused")), Outcome::Broken));
+
+    let accepting = || {
+        let status = json!({"authenticated": true, "user": {"username": "alice"}, "audiences": ["api"]});
+        (StatusCode::OK, json!({ "status": status }).to_string())
+    };
+    let webhook = Webhook::start(accepting).await;
+    let walk = walk_with(&webhook.connection, &question()).await;
+    assert_eq!(walk.outcome, Outcome::Sound, "{}", walk.findings);
+    let (_, review) = walk.passed.last().unwrap();
+    assert!(review.starts_with("the token is accepted as \"alice\" ("), "{review}");
+    assert!(!walk.findings.to_string().contains("of my own"), "the token is not repeated");
+}
