@@ -59,6 +59,15 @@ pub trait Prompt: Send + Sync {
 ///
 /// When there are none, or they fail a check.
 pub async fn log_in(settings: &Settings, prompt: &dyn Prompt, clock: &dyn Clock) -> Result<Tokens, FlowError> {
+    tokio::select! {
+        // Listened for first: whoever reads the first line may already press Ctrl-C.
+        biased;
+        Ok(()) = tokio::signal::ctrl_c() => Err(FlowError::Interrupted),
+        result = log_in_by_grant(settings, prompt, clock) => result,
+    }
+}
+
+async fn log_in_by_grant(settings: &Settings, prompt: &dyn Prompt, clock: &dyn Clock) -> Result<Tokens, FlowError> {
     if settings.grant == Grant::TokenFile {
         return token_file::log_in(settings, clock);
     }
