@@ -47,7 +47,7 @@ impl Limits {
 #[derive(Clone, Debug)]
 pub struct Outbound {
     client: reqwest::Client,
-    /// For loopback, where no proxy can go for us.
+    /// For loopback, where no proxy of the environment can go for us.
     direct: reqwest::Client,
 }
 
@@ -165,6 +165,19 @@ impl Outbound {
     /// When the authority does not parse or the system has no roots.
     pub fn new(certificate_authority: Option<&str>) -> Result<Self, OutboundError> {
         Self::with_limits(certificate_authority, Limits::SERVICE)
+    }
+
+    /// The same through a proxy, if there is one, whatever the environment says.
+    ///
+    /// # Errors
+    ///
+    /// When the authority does not parse, the system has no roots, or the proxy's address is none.
+    pub fn through(certificate_authority: Option<&str>, proxy: Option<&str>) -> Result<Self, OutboundError> {
+        let Some(proxy) = proxy else { return Self::new(certificate_authority) };
+        let tls = client_config(certificate_authority)?;
+        let proxy = reqwest::Proxy::all(proxy).map_err(OutboundError::Client)?;
+        let client = Self::builder(tls, Limits::SERVICE).proxy(proxy).build().map_err(OutboundError::Client)?;
+        Ok(Self { direct: client.clone(), client })
     }
 
     /// The same with other limits.

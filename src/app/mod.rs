@@ -240,6 +240,7 @@ pub fn build_issuer(
             issuer: issuer.url.clone(),
             discovery_url: issuer.discovery_url.clone(),
             certificate_authority: issuer.certificate_authority.clone(),
+            proxy: issuer.proxy.clone(),
             refresh_interval: issuer.keys.refresh_interval,
             max_staleness: issuer.keys.max_staleness,
             state_directory: config.state_directory.clone(),

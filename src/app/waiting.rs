@@ -78,4 +78,5 @@ fn is_same_place(one: &config::Issuer, other: &config::Issuer) -> bool {
     one.url == other.url
         && one.discovery_url == other.discovery_url
         && one.certificate_authority == other.certificate_authority
+        && one.proxy == other.proxy
 }

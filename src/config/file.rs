@@ -78,6 +78,7 @@ pub(super) struct IssuerSettings {
     pub(super) require_verified_email: Option<bool>,
     pub(super) token_profile: Option<String>,
     pub(super) keys: Option<Keys>,
+    pub(super) proxy: Option<String>,
     pub(super) distributed_claims: Option<DistributedClaims>,
 }
 

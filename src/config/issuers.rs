@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use url::Url;
+
 use super::authentication::Authenticator;
 use super::file::WordOrNames;
 use super::report::Report;
@@ -48,6 +50,7 @@ pub(super) struct Kubernetes {
 pub(super) fn merge(
     kubernetes: Kubernetes,
     settings: Vec<file::IssuerSettings>,
+    api_audiences: &[String],
     path: &FieldPath,
     report: &mut Report,
 ) -> (Vec<Issuer>, Findings) {
@@ -72,15 +75,18 @@ pub(super) fn merge(
     let acknowledged: HashSet<String> = by_url.keys().cloned().collect();
     overlaps::check_similar_urls(&authenticators, &acknowledged, &mut kubernetes);
     overlaps::check_shared_names(&authenticators, &mut kubernetes);
+    check_not_the_cluster(&authenticators, api_audiences, &mut kubernetes);
     let issuers = authenticators
         .into_iter()
         .map(|authenticator| {
             let settings = by_url.remove(&authenticator.url).unwrap_or_default();
             overlaps::check_prefixes(&authenticator, &settings.reserved, &mut kubernetes);
+            explain_egress(&authenticator, &settings, &mut kubernetes);
             Issuer {
                 url: authenticator.url,
                 discovery_url: authenticator.discovery_url,
                 certificate_authority: authenticator.certificate_authority,
+                proxy: settings.proxy,
                 audiences: authenticator.audiences,
                 signing_algorithms: settings.signing_algorithms,
                 clock_skew: settings.clock_skew,
@@ -106,6 +112,7 @@ struct Settings {
     require_verified_email: bool,
     token_profile: TokenProfile,
     keys: Keys,
+    proxy: Option<String>,
     distributed_claims: DistributedClaims,
 }
 
@@ -119,6 +126,7 @@ impl Default for Settings {
             require_verified_email: false,
             token_profile: TokenProfile::Any,
             keys: Keys { refresh_interval: DEFAULT_REFRESH_INTERVAL, max_staleness: DEFAULT_MAX_STALENESS },
+            proxy: None,
             distributed_claims: DistributedClaims::default(),
         }
     }
@@ -155,6 +163,7 @@ impl Settings {
                 report,
             ),
             keys: keys(entry.keys.unwrap_or_default(), &default.keys, &path.field("keys"), report),
+            proxy: entry.proxy.and_then(|address| proxy(address, &path.field("proxy"), report)),
             distributed_claims: distributed_claims::read(
                 entry.distributed_claims.unwrap_or_default(),
                 authenticator,
@@ -163,6 +172,45 @@ impl Settings {
             ),
         }
     }
+}
+
+/// The API server refuses to have its own service-account issuers configured as others' issuers. It calls itself by their
+/// names unless it is told otherwise, so those are known here.
+fn check_not_the_cluster(authenticators: &[Authenticator], api_audiences: &[String], report: &mut Report) {
+    for Authenticator { url, path, .. } in authenticators.iter().filter(|entry| api_audiences.contains(&entry.url)) {
+        let message = format!("{url:?} is the API server itself (server.apiAudiences), which judges its own tokens");
+        let remedy = "remove it; if it is another cluster's, leave it out of server.apiAudiences";
+        report.error("disallowed_issuer", &path.field("issuer").field("url"), message, remedy);
+    }
+}
+
+/// The API server reaches issuers by its egress selector; here that is the issuer's proxy.
+fn explain_egress(authenticator: &Authenticator, settings: &Settings, report: &mut Report) {
+    if authenticator.has_egress && settings.proxy.is_none() {
+        let message =
+            "has no effect: countersign makes its own connections, through a proxy if the environment names one";
+        let remedy = "set issuers[].proxy if the issuer can only be reached through one; or remove it";
+        let path = authenticator.path.field("issuer").field("egressSelectorType");
+        report.warning("egress_ignored", &path, message, remedy);
+    }
+}
+
+/// The address of an HTTP proxy: nothing but a scheme, a host and a port.
+fn proxy(address: String, path: &FieldPath, report: &mut Report) -> Option<String> {
+    let remedy = "write http://host:port";
+    let url = Url::parse(&address).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let problem = match &url {
+        None => "is not the address of an HTTP proxy",
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            "must not have a user name or password: configuration files are read by many"
+        }
+        Some(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            "must be a host and a port, and nothing after them"
+        }
+        Some(_) => return Some(address),
+    };
+    report.error("invalid_url", path, problem, remedy);
+    None
 }
 
 fn algorithms(names: Option<Vec<String>>, path: &FieldPath, report: &mut Report) -> Option<Vec<String>> {

@@ -117,7 +117,8 @@ fn build(
     let admin = server::admin(document.admin.take(), &server, &root.field("admin"), report);
     let kubernetes = kubernetes(&mut document, &root, now, files, report);
     let settings = document.issuers.take().unwrap_or_default();
-    let (issuers, findings) = issuers::merge(kubernetes, settings, &root.field("issuers"), report);
+    let (issuers, findings) =
+        issuers::merge(kubernetes, settings, &server.api_audiences, &root.field("issuers"), report);
 
     if document.introspection.is_some_and(|entries| !entries.is_empty()) {
         let message = "token introspection is not supported yet";

@@ -123,6 +123,8 @@ pub struct Issuer {
     pub discovery_url: Option<String>,
     /// PEM of the only authorities trusted for the issuer's HTTPS; without it, the system's.
     pub certificate_authority: Option<String>,
+    /// The proxy for everything that is fetched on this issuer's behalf; without it, the environment's.
+    pub proxy: Option<String>,
     /// A token must have one of these in its `aud`. Never empty.
     pub audiences: Vec<String>,
     /// The algorithms that tokens may be signed with, each once; `None` for the default set.

@@ -6,7 +6,7 @@ use countersign::dev::issuer::{Algorithm, Endpoint, Fault, Issuer, TokenBuilder}
 use countersign::token::BearerToken;
 use serde_json::{Value, json};
 
-use crate::support::{API_AUDIENCE, Answer, Rig, Settings, accepted, issuer, refused, undecided};
+use crate::support::{API_AUDIENCE, Answer, HttpProxy, Rig, Settings, accepted, issuer, refused, undecided};
 
 const UNAVAILABLE: &str = "distributed_claim_unavailable";
 
@@ -352,4 +352,27 @@ async fn d12_f5_an_address_that_leaves_the_list_takes_what_it_gave_with_it() {
     rig.reconfigure(|settings| settings.of_issuer()["distributedClaims"]["allowedEndpoints"] = json!([]));
     assert_eq!(rig.caller.review(&token).await, refused());
     assert_eq!(rig.issuer.count(Endpoint::Claims), 1);
+}
+
+#[tokio::test]
+async fn g7_everything_on_an_issuers_behalf_goes_through_its_proxy() {
+    let proxy = HttpProxy::start().await;
+    let other = issuer().await;
+    let rig = start_with(|settings| {
+        let both = [settings.jwt()["issuer"]["certificateAuthority"].as_str().unwrap(), other.ca_pem()].concat();
+        settings.jwt()["issuer"]["certificateAuthority"] = json!(both);
+        settings.of_issuer()["distributedClaims"]["allowedIssuers"] = json!([other.url()]);
+        settings.of_issuer()["proxy"] = json!(proxy.url);
+    })
+    .await;
+    rig.issuer.serve_claims(answer_of(&other, &rig).mint().expose_secret().to_owned());
+    assert_eq!(groups_of(&rig, &token(&rig).mint()).await, json!(["oidc:admins", "oidc:developers"]));
+    let tunnels = |issuer: &Issuer| {
+        let address = issuer.url().trim_start_matches("https://");
+        proxy.targets().iter().filter(|target| *target == address).count()
+    };
+    assert_eq!((tunnels(&rig.issuer), tunnels(&other)), (3, 2), "discovery and keys of both, and the groups");
+    for issuer in [&rig.issuer, &other] {
+        assert_eq!(issuer.requests().borrow().connections(), tunnels(issuer) as u64);
+    }
 }

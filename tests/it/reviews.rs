@@ -55,3 +55,24 @@ async fn d15_the_answer_names_only_what_was_asked_and_can_be_vouched_for() {
     assert_eq!(rig.caller.review_for(&token, &[]).await, unasked);
     assert_eq!(rig.caller.review(&token).await, accepted("oidc:alice"), "from the cache, for other audiences");
 }
+
+#[tokio::test]
+async fn a9_one_of_many_configured_audiences_is_enough_and_only_those_are_vouched_for() {
+    let rig = Rig::start_with(|settings| {
+        settings.jwt()["issuer"]["audiences"] = json!(["first", "second", "third"]);
+        settings.jwt()["issuer"]["audienceMatchPolicy"] = json!("MatchAny");
+    })
+    .await;
+    for audience in ["first", "second", "third"] {
+        assert_eq!(
+            rig.caller.review(&rig.token().audience(audience).mint()).await,
+            accepted("oidc:alice"),
+            "{audience}"
+        );
+    }
+    assert_eq!(rig.caller.review(&rig.token().audience("fourth").mint()).await, refused());
+    let token = rig.token().audiences(&["fourth", "third", "first"]).mint();
+    let answer = rig.caller.review_for(&token, &["first", "second", "third", "fourth"]).await;
+    let expected = ["first", "third"].map(str::to_owned).to_vec();
+    assert_eq!(answer, Answer::Accepted { username: "oidc:alice".to_owned(), audiences: expected });
+}

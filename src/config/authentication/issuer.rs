@@ -106,12 +106,8 @@ fn check_audiences(issuer: &file::Issuer, path: &FieldPath, report: &mut Report)
 fn check_egress(selector: &str, path: &FieldPath, report: &mut Report) {
     let path = path.field("egressSelectorType");
     match selector {
-        "" => {}
-        "controlplane" | "cluster" => {
-            let message =
-                "is ignored: countersign makes its own connections, through a proxy if the environment names one";
-            report.info("egress_ignored", &path, message);
-        }
+        // What becomes of it is said where the issuer's proxy is known.
+        "" | "controlplane" | "cluster" => {}
         other => {
             let message = format!("{other:?} is not one of its values");
             report.error("invalid", &path, message, "write controlplane or cluster, or remove it");

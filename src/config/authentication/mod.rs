@@ -30,6 +30,8 @@ pub(super) struct Authenticator {
     pub(super) discovery_url: Option<String>,
     pub(super) certificate_authority: Option<String>,
     pub(super) audiences: Vec<String>,
+    /// Whether the API server is told to go another way to the issuer.
+    pub(super) has_egress: bool,
     pub(super) mapping: Mapping,
 }
 
@@ -74,6 +76,7 @@ fn authenticator(entry: file::JwtAuthenticator, path: FieldPath, now: UnixTime, 
         discovery_url: given(issuer.discovery_url),
         certificate_authority: given(issuer.certificate_authority),
         audiences: issuer.audiences.unwrap_or_default(),
+        has_egress: matches!(issuer.egress_selector_type.as_deref(), Some("controlplane" | "cluster")),
         mapping,
     }
 }

@@ -194,7 +194,16 @@ fn d9_issuer_urls_are_checked() {
             &["error required jwt[0].issuer.url", "error required jwt[0].issuer.audiences"],
         ),
         ("twice", &[("jwt[1].issuer.url", json!("https://one.example"))], &["error duplicate jwt[1].issuer.url"]),
+        (
+            "the API server's own",
+            &[("jwt[1].issuer.url", json!("https://kubernetes.default.svc.cluster.local"))],
+            &["error disallowed_issuer jwt[1].issuer.url"],
+        ),
     ]);
+    let mut main = sound_main();
+    set(&mut main, "server.apiAudiences", json!(["https://one.example"]));
+    let loaded = Folder::new().load_both(&main, &sound_kubernetes());
+    assert_found(&loaded, &["error disallowed_issuer jwt[0].issuer.url"], "its own by another name");
 }
 
 #[test]
@@ -289,8 +298,8 @@ fn what_concerns_the_api_server_alone_is_checked_and_ignored() {
         egress,
         &[
             (json!(""), &[]),
-            (json!("controlplane"), &["info egress_ignored jwt[0].issuer.egressSelectorType"]),
-            (json!("cluster"), &["info egress_ignored jwt[0].issuer.egressSelectorType"]),
+            (json!("controlplane"), &["warning egress_ignored jwt[0].issuer.egressSelectorType"]),
+            (json!("cluster"), &["warning egress_ignored jwt[0].issuer.egressSelectorType"]),
             (json!("etcd"), &["error invalid jwt[0].issuer.egressSelectorType"]),
         ],
     );

@@ -58,6 +58,7 @@ fn the_complete_sample_shows_the_defaults() {
     assert_eq!(complete.server.callers.bearer_tokens, [super::super::Secret::from(TOKEN.as_bytes())]);
     complete.server.callers.bearer_tokens.clear();
     assert_eq!(complete.state_directory.take(), Some(PathBuf::from("/var/lib/countersign")));
+    assert_eq!(complete.issuers[0].proxy.take().as_deref(), Some("http://proxy.example.com:3128"));
     let algorithms = complete.issuers[0].signing_algorithms.take();
     assert_eq!(algorithms, Some(["RS256", "ES256", "EdDSA"].map(str::to_owned).to_vec()));
     assert_eq!(complete, minimal);

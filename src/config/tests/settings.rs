@@ -55,6 +55,7 @@ fn a_sound_configuration_is_loaded_with_the_defaults() {
         url: "https://one.example".to_owned(),
         discovery_url: None,
         certificate_authority: None,
+        proxy: None,
         audiences: vec!["kubernetes".to_owned()],
         signing_algorithms: None,
         clock_skew: Duration::ZERO,
@@ -100,6 +101,7 @@ fn every_setting_reaches_the_configuration() {
                 "clockSkew": "5m",
                 "reservedIdentities": ["system:serviceaccount:a:b"],
                 "tokenProfile": "access_token",
+                "proxy": "http://proxy.example:3128",
                 "keys": {"refreshInterval": "1s", "maxStaleness": "720h"},
                 "distributedClaims": {
                     "allowedEndpoints": ["https://graph.example/users/", "https://one.example/groups"],
@@ -126,6 +128,7 @@ fn every_setting_reaches_the_configuration() {
     assert_eq!(two.token_profile, TokenProfile::AccessToken);
     let keys = Keys { refresh_interval: Duration::from_secs(1), max_staleness: Duration::from_secs(30 * 86_400) };
     assert_eq!(two.keys, keys);
+    assert_eq!(two.proxy.as_deref(), Some("http://proxy.example:3128"));
     let endpoints: Vec<_> = two.distributed_claims.allowed_endpoints.iter().map(AllowedEndpoint::as_str).collect();
     assert_eq!(endpoints, ["https://graph.example/users/", "https://one.example/groups"]);
     assert_eq!(two.distributed_claims.allowed_issuers, ["https://groups.example"]);
@@ -537,6 +540,43 @@ fn j4_settings_of_issuers_are_checked() {
             &["error out_of_range issuers[0].keys.maxStaleness"],
         ),
     ]);
+}
+
+#[test]
+fn a_proxy_is_a_host_and_a_port() {
+    for (address, is_good) in [
+        ("http://proxy.example:3128", true),
+        ("https://proxy.example", true),
+        ("http://10.0.0.1:3128/", true),
+        ("http://[::1]:3128", true),
+        ("proxy.example:3128", false),
+        ("socks5://proxy.example:1080", false),
+        ("http://", false),
+        ("", false),
+        ("http://user:secret@proxy.example:3128", false),
+        ("http://proxy.example/path", false),
+        ("http://proxy.example?x=y", false),
+        ("http://proxy.example#x", false),
+    ] {
+        let mut main = sound_main();
+        set(&mut main, "issuers", json!([{"url": "https://one.example", "proxy": address}]));
+        let loaded = Folder::new().load_both(&main, &sound_kubernetes());
+        let expected: &[&str] = if is_good { &[] } else { &["error invalid_url issuers[0].proxy"] };
+        assert_found(&loaded, expected, address);
+        assert!(!loaded.findings.to_string().contains("secret"), "{}", loaded.findings);
+    }
+}
+
+#[test]
+fn an_egress_selector_is_explained_unless_the_issuer_has_a_proxy() {
+    let mut kubernetes = sound_kubernetes();
+    for entry in ["jwt[0]", "jwt[1]"] {
+        set(&mut kubernetes, &format!("{entry}.issuer.egressSelectorType"), json!("cluster"));
+    }
+    let mut main = sound_main();
+    set(&mut main, "issuers", json!([{"url": "https://one.example", "proxy": "http://proxy.example:3128"}]));
+    let loaded = Folder::new().load_both(&main, &kubernetes);
+    assert_found(&loaded, &["warning egress_ignored jwt[1].issuer.egressSelectorType"], "egress");
 }
 
 #[test]

@@ -81,6 +81,7 @@ mod tests {
             max_staleness: Duration::from_secs(86_400),
             state_directory: None,
             on_behalf_of: None,
+            proxy: None,
         }
     }
 

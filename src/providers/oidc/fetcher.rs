@@ -33,7 +33,7 @@ impl Fetcher {
     ///
     /// When the settings cannot work.
     pub(super) fn new(settings: &KeySettings) -> Result<Self, SetupError> {
-        let outbound = Outbound::new(settings.certificate_authority.as_deref())?;
+        let outbound = Outbound::through(settings.certificate_authority.as_deref(), settings.proxy.as_deref())?;
         Ok(Self { outbound, discovery: discovery::address(settings)?, proven: None, tried: None })
     }
 

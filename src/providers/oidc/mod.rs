@@ -62,6 +62,8 @@ pub struct KeySettings {
     pub discovery_url: Option<String>,
     /// The certificate authority to trust for it, in PEM; the system's roots without one.
     pub certificate_authority: Option<String>,
+    /// The proxy that everything is fetched through; the environment's without one.
+    pub proxy: Option<String>,
     /// The longest time between two fetches while all is well.
     pub refresh_interval: Duration,
     /// How long keys may be used without a successful fetch.
@@ -96,6 +98,7 @@ impl KeySettings {
         self.are_for_the_same_tokens_as(other)
             && self.discovery_url == other.discovery_url
             && self.certificate_authority == other.certificate_authority
+            && self.proxy == other.proxy
     }
 }
 

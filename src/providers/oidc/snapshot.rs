@@ -137,11 +137,11 @@ fn file_of(directory: &Path, issuer: &str) -> PathBuf {
 }
 
 fn seal(settings: &KeySettings, confirmed_at: u64, key_set: &str) -> String {
-    let KeySettings { issuer, discovery_url, certificate_authority, .. } = settings;
-    let [discovery_url, certificate_authority] =
-        [discovery_url, certificate_authority].map(|setting| setting.as_deref().unwrap_or_default());
+    let KeySettings { issuer, discovery_url, certificate_authority, proxy, .. } = settings;
+    let [discovery_url, certificate_authority, proxy] =
+        [discovery_url, certificate_authority, proxy].map(|setting| setting.as_deref().unwrap_or_default());
     let mut context = digest::Context::new(&digest::SHA256);
-    for part in [issuer, discovery_url, certificate_authority, &confirmed_at.to_string(), key_set] {
+    for part in [issuer, discovery_url, certificate_authority, proxy, &confirmed_at.to_string(), key_set] {
         context.update(&part.len().to_be_bytes());
         context.update(part.as_bytes());
     }
@@ -168,6 +168,7 @@ mod tests {
             max_staleness: Duration::from_secs(86_400),
             state_directory: None,
             on_behalf_of: None,
+            proxy: None,
         }
     }
 
@@ -212,6 +213,7 @@ mod tests {
         for changed in [
             KeySettings { discovery_url: Some("https://inside.example.com".to_owned()), ..settings() },
             KeySettings { certificate_authority: Some("-----BEGIN CERTIFICATE-----".to_owned()), ..settings() },
+            KeySettings { proxy: Some("http://proxy.example.com:3128".to_owned()), ..settings() },
         ] {
             assert!(matches!(Kept::load(directory.path(), &changed), Err(KeptError::Damaged { .. })));
         }

@@ -1,8 +1,9 @@
-//! A network between the service and an issuer that can lose what is under way without telling either side.
+//! What can be between the service and an issuer: a network that can lose what is under way without telling either side, and
+//! an HTTP proxy.
 
 use std::net::SocketAddr;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -43,4 +44,47 @@ impl Proxy {
     pub(crate) fn lose_connections(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
+}
+
+/// An HTTP proxy that opens tunnels (CONNECT) and remembers where to. Gone when it is dropped.
+pub(crate) struct HttpProxy {
+    pub(crate) url: String,
+    targets: watch::Sender<Vec<String>>,
+    _accepting: JoinSet<()>,
+}
+
+impl HttpProxy {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let targets = watch::Sender::new(Vec::new());
+        let seen = targets.clone();
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut tunnels = JoinSet::new();
+            loop {
+                let (near, _) = listener.accept().await.unwrap();
+                tunnels.spawn(tunnel(near, seen.clone()));
+            }
+        });
+        Self { url, targets, _accepting: accepting }
+    }
+
+    /// Where tunnels were opened to, in order.
+    pub(crate) fn targets(&self) -> Vec<String> {
+        self.targets.borrow().clone()
+    }
+}
+
+async fn tunnel(mut near: TcpStream, seen: watch::Sender<Vec<String>>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(near.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let target = head.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
+    seen.send_modify(|targets| targets.push(target.clone()));
+    let Ok(mut far) = TcpStream::connect(&target).await else { return };
+    near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    let _ended = copy_bidirectional(&mut near, &mut far).await;
 }

@@ -87,7 +87,7 @@ impl Distributed {
         keys: &KeySettings,
         context: &Context,
     ) -> Result<Self, SetupError> {
-        let outbound = Outbound::new(keys.certificate_authority.as_deref())?;
+        let outbound = Outbound::through(keys.certificate_authority.as_deref(), keys.proxy.as_deref())?;
         let other = |issuer: &String| {
             let policy = Policy { issuer: issuer.clone(), ..own.clone() };
             let keys = keys.for_claims_by(issuer);

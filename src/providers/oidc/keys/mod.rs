@@ -468,6 +468,7 @@ mod tests {
             max_staleness: INTERVAL,
             state_directory: None,
             on_behalf_of: None,
+            proxy: None,
         };
         let events = Arc::new(PanicsOnce(AtomicBool::new(false)));
         let context = Context { clock: Arc::new(SystemClock), events, sources: Arc::default(), grace: Duration::ZERO };
