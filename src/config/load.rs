@@ -71,6 +71,26 @@ impl Config {
         Self::load_softened(path, now, &["certificate_expired"])
     }
 
+    /// Checks what a configuration file says about issuers, and nothing else of it: `authenticationConfiguration` and
+    /// `issuers`, given as a document.
+    #[must_use]
+    pub fn check_issuers(document: &serde_json::Value, now: UnixTime) -> Findings {
+        let root = FieldPath::root();
+        let mut report = Report::new();
+        let text = document.to_string();
+        let Some(mut document) = yaml::read::<file::CountersignConfiguration>(text.as_bytes(), &mut report) else {
+            return report.into_findings();
+        };
+        let audiences = server::DEFAULT_API_AUDIENCES.map(str::to_owned);
+        let kubernetes = kubernetes(&mut document, &root, now, &mut Files::beside(Path::new("")), &mut report);
+        let settings = document.issuers.take().unwrap_or_default();
+        let (_, about_kubernetes) =
+            issuers::merge(kubernetes, settings, &audiences, &root.field("issuers"), &mut report);
+        let mut findings = report.into_findings();
+        findings.extend(about_kubernetes);
+        findings
+    }
+
     fn load_softened(path: &Path, now: UnixTime, softened: &[&str]) -> Loaded {
         let mut loaded = Self::load_once(path, now, softened);
         for _ in 1..READINGS {

@@ -13,7 +13,7 @@ use crate::findings::FieldPath;
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const DEFAULT_ADMIN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// The names under which stock clusters know their API server.
-const DEFAULT_API_AUDIENCES: [&str; 2] =
+pub(super) const DEFAULT_API_AUDIENCES: [&str; 2] =
     ["https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
 /// Long enough for an endpoint's removal to reach the API servers' load balancers.
 const DEFAULT_LAME_DUCK: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@
 pub mod doctor;
 pub mod file;
 pub mod kubeconfig;
+pub mod migration;
 pub mod openshift;
 pub mod pki;
 pub mod platforms;

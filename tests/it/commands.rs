@@ -284,3 +284,57 @@ fn a_reader_that_goes_away_is_no_panic() {
     let ended = Ended::of(child.wait_with_output().unwrap());
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn issuers_of_kube_apiservers_flags_become_a_file_that_check_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = ["dev", "--once", "--directory", folder.path().to_str().unwrap()];
+    assert_eq!(run(&trial).code, Some(0));
+    let authority = folder.path().join("authority.crt");
+    let made = countersign::wiring::pki::Authority::new(
+        "idp",
+        countersign::wiring::pki::Validity::days(countersign::clock::Clock::now(&countersign::clock::SystemClock), 3),
+    );
+    std::fs::write(&authority, made.unwrap().certificate_pem()).unwrap();
+    let render = ["render", "authentication-configuration", "--from", "oidc-flags"];
+    let ca_file = format!("--oidc-ca-file={}", authority.display());
+    let flags = ["--oidc-issuer-url=https://idp.example.com", "--oidc-client-id=kubernetes", &ca_file, "--v=2"];
+    let ended = run(&[&render[..], &["--for", "countersign", "--"], &flags].concat());
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
+
+    // Put where it belongs, it is a configuration.
+    let text = std::fs::read_to_string(folder.path().join("config.yaml")).unwrap();
+    let mut config: Value = serde_saphyr::from_str(&text).unwrap();
+    let fields = config.as_object_mut().unwrap();
+    fields.retain(|field, _| !field.starts_with("authenticationConfiguration") && field != "issuers");
+    let rendered: Value = serde_saphyr::from_str(&ended.out).unwrap();
+    fields.extend(rendered.as_object().unwrap().clone());
+    let path = folder.path().join("moved.yaml");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let checked = run(&["check", "--config", path.to_str().unwrap()]);
+    assert_eq!(checked.code, Some(0), "{}{}", checked.out, checked.err);
+
+    let ended = run(&[&render[..], &["--"], &flags[..1]].concat());
+    assert_eq!(ended.failed_with(2), "--oidc-issuer-url and --oidc-client-id are needed, both");
+    let ended = run(&[&render[..], &["--", "--oidc-ca-file=/absent"], &flags[..2]].concat());
+    assert!(ended.failed_with(2).starts_with("--oidc-ca-file: /absent: No such file"), "{}", ended.err);
+    let ended = run(&[&render[..], &["--", "--oidc-issuer-url=http://idp", "--oidc-client-id=c"]].concat());
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("authenticationConfiguration.jwt[0].issuer.url"), "{}", ended.err);
+    assert!(ended.out.contains("url: http://idp"), "what was found is shown: {}", ended.out);
+}
+
+#[test]
+fn issuers_of_gardeners_objects_are_read_from_standard_input() {
+    let render = ["render", "authentication-configuration", "--from", "gardener", "--output", "json", "-f", "-"];
+    let object = r#"{"apiVersion": "authentication.gardener.cloud/v1alpha1", "kind": "OpenIDConnect",
+        "metadata": {"name": "garden"}, "spec": {"issuerURL": "https://idp.example.com", "clientID": "kubernetes"}}"#;
+    let ended = run_with_input(&render, object);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let document: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(document["jwt"][0]["claimMappings"]["username"]["prefix"], "garden/");
+    assert!(ended.err.contains("not carried over: garden: has no uid here"), "{}", ended.err);
+    assert_eq!(run_with_input(&render, "kind: ConfigMap").failed_with(1), "there is no issuer in what was given");
+    let ended = run(&render[..4]);
+    assert_eq!(ended.failed_with(2), "-f: name the files with the objects, or - for standard input");
+}

@@ -376,3 +376,27 @@ async fn g7_everything_on_an_issuers_behalf_goes_through_its_proxy() {
         assert_eq!(issuer.requests().borrow().connections(), tunnels(issuer) as u64);
     }
 }
+
+#[tokio::test]
+async fn d12_explain_says_where_the_groups_came_from_and_why_not() {
+    let rig = start().await;
+    let explain = async |token: BearerToken| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.arg("explain").arg("--config").arg(rig.file("config.yaml")).arg(token.expose_secret());
+        // The issuer answers on this test's own thread.
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.contains("open-sesame"), "{text}");
+        (output.status.code(), text)
+    };
+    let place = format!("\"{}/claims\"", rig.issuer.url());
+    let (code, text) = explain(token(&rig).mint()).await;
+    assert!(code == Some(0) && text.contains(&format!("from {place}: verified")), "{text}");
+    assert!(text.contains("oidc:admins"), "{text}");
+    rig.issuer.fail(Endpoint::Claims, Fault::Answer(503, String::new()));
+    let (code, text) = explain(token(&rig).mint()).await;
+    assert!(code == Some(3) && text.contains(&format!("from {place}: the server answered 503")), "{text}");
+    let elsewhere = token_with(&rig, json!({"endpoint": format!("{}/keys?secret=open-sesame", rig.issuer.url())}));
+    let (code, text) = explain(elsewhere.mint()).await;
+    assert!(code == Some(1) && text.contains("is not one of distributedClaims.allowedEndpoints"), "{text}");
+}

@@ -11,7 +11,7 @@ use super::terminal;
 use super::{Conclusion, Failure, Outcome, small_runtime};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::events::{Event, Events, KeysFetched};
 use crate::findings::{FieldPath, Finding, Findings, Severity};
 use crate::providers::oidc;
@@ -69,12 +69,13 @@ async fn fetch_keys(config: Config) -> Result<Findings, Failure> {
     let build = |issuer| app::build_issuer(issuer, &config, &context).map_err(|error| Failure::unknown(&error));
     // The fetches go on for as long as the issuers are there.
     let _issuers = config.issuers.iter().map(build).collect::<Result<Vec<_>, _>>()?;
-    let mut results: Vec<Option<Fetched>> = vec![None; config.issuers.len()];
+    let names = signers(&config);
+    let mut results: Vec<Option<Fetched>> = vec![None; names.len()];
     let all = async {
         while results.iter().any(Option::is_none)
-            && let Some((url, result)) = fetched.recv().await
+            && let Some((name, result)) = fetched.recv().await
         {
-            let position = config.issuers.iter().position(|issuer| issuer.url == url);
+            let position = names.iter().position(|(_, other)| *other == name);
             if let Some(slot) = position.and_then(|position| results.get_mut(position)) {
                 slot.get_or_insert(result);
             }
@@ -83,10 +84,26 @@ async fn fetch_keys(config: Config) -> Result<Findings, Failure> {
     // Whoever is not there by then is reported as such.
     let _ = tokio::time::timeout(DEADLINE, all).await;
     let mut findings = Findings::new();
-    for (position, (issuer, fetched)) in config.issuers.iter().zip(results).enumerate() {
-        report(&mut findings, position, &issuer.url, fetched);
+    for ((position, name), fetched) in names.iter().zip(results) {
+        report(&mut findings, *position, name, fetched);
     }
     Ok(findings)
+}
+
+/// Everyone whose keys are fetched, by the name under which that is told, each with the position of the issuer that it
+/// is for: the issuers themselves, and those that may sign claims for them.
+fn signers(config: &Config) -> Vec<(usize, String)> {
+    let others = |issuer: &config::Issuer| -> Vec<String> {
+        // Only groups that come from a claim are looked for elsewhere.
+        let looks = issuer.mapping.groups.as_ref().is_some_and(|groups| groups.as_claim().is_some());
+        let allowed = issuer.distributed_claims.allowed_issuers.iter().filter(|_| looks);
+        allowed.map(|other| oidc::KeySettings::name_for_claims(other, &issuer.url)).collect()
+    };
+    let of_issuer = |(position, issuer): (usize, &config::Issuer)| {
+        let names = std::iter::once(issuer.url.clone()).chain(others(issuer));
+        names.map(move |name| (position, name)).collect::<Vec<_>>()
+    };
+    config.issuers.iter().enumerate().flat_map(of_issuer).collect()
 }
 
 /// How the first fetch of an issuer's keys ended.

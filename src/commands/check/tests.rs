@@ -35,6 +35,19 @@ async fn an_issuer_that_is_another_is_an_error() {
 }
 
 #[tokio::test]
+async fn issuers_that_may_sign_claims_are_asked_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trial, mut config) = trial(folder.path()).await;
+    let own = trial.issuer().url().to_owned();
+    let settings = config.issuers.first_mut().unwrap();
+    settings.distributed_claims.allowed_issuers = vec!["https://127.0.0.1:1".to_owned()];
+    let found = found(config).await;
+    let [(first, ..), (code, severity, message)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((*first, *code, *severity), ("keys_fetched", "keys_unavailable", Severity::Error));
+    assert!(message.contains("https://127.0.0.1:1"), "{own}: {message}");
+}
+
+#[tokio::test]
 async fn checking_leaves_no_traces_in_the_state_directory() {
     let folder = tempfile::tempdir().unwrap();
     let (_trial, config) = trial(&folder.path().join("trial")).await;

@@ -1,5 +1,6 @@
 //! `countersign render`: prints wiring, one subcommand for each place that it goes to.
 
+mod authentication_configuration;
 mod exec;
 mod kubeconfig;
 mod openshift;
@@ -48,6 +49,7 @@ enum Platform {
     Microk8s(Box<platform::Arguments>),
     /// Prints what k0s needs.
     K0s(Box<platform::Arguments>),
+    AuthenticationConfiguration(authentication_configuration::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
@@ -68,5 +70,6 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Platform::Vcluster(arguments) => platform::run(arguments, platforms::Platform::VCluster),
         Platform::Microk8s(arguments) => platform::run(arguments, platforms::Platform::MicroK8s),
         Platform::K0s(arguments) => platform::run(arguments, platforms::Platform::K0s),
+        Platform::AuthenticationConfiguration(arguments) => authentication_configuration::run(arguments),
     }
 }

@@ -76,6 +76,20 @@ pub struct KeySettings {
 }
 
 impl KeySettings {
+    /// The name under which fetches of these keys are told.
+    fn name(&self) -> IssuerName {
+        match &self.on_behalf_of {
+            None => IssuerName::new(&self.issuer),
+            Some(owner) => IssuerName::new(&Self::name_for_claims(&self.issuer, owner)),
+        }
+    }
+
+    /// The name of an issuer that may sign claims for the tokens of another.
+    #[must_use]
+    pub fn name_for_claims(issuer: &str, owner: &str) -> String {
+        format!("{issuer} (for claims of {owner})")
+    }
+
     /// For another issuer, which signs answers to questions that this one's tokens make us ask.
     fn for_claims_by(&self, issuer: &str) -> Self {
         Self {

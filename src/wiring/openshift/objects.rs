@@ -227,7 +227,8 @@ impl Objects {
     }
 }
 
-fn documents(text: &str) -> Result<Vec<Value>, String> {
+/// The documents of a text: YAML, or JSON one after the other. The error never quotes the text.
+pub(in crate::wiring) fn documents(text: &str) -> Result<Vec<Value>, String> {
     match serde_saphyr::from_multiple_with_options(text, limits()) {
         Ok(documents) => Ok(documents),
         // JSON documents one after the other are no YAML.

@@ -123,10 +123,7 @@ impl KeySource {
     ) -> Result<Arc<Self>, SetupError> {
         let fetcher = Fetcher::new(&settings)?;
         let source = Arc::new(Self {
-            name: match &settings.on_behalf_of {
-                None => IssuerName::new(&settings.issuer),
-                Some(owner) => IssuerName::new(&format!("{} (for claims of {owner})", settings.issuer)),
-            },
+            name: settings.name(),
             clock: Arc::clone(&context.clock),
             events: Arc::clone(&context.events),
             ground: Ground::new(context.clock.monotonic()),
