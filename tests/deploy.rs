@@ -1,7 +1,7 @@
 //! What operators are given to apply and to look at: every metric in it exists, with those labels and values, and copies are
 //! copies.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
