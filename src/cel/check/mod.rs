@@ -23,9 +23,16 @@ use super::types::{Type, Var};
 
 /// Checks an expression. Returns what to run, and its type.
 pub(super) fn check(expression: &Node, environment: Environment) -> Result<(Op, Type), Vec<Problem>> {
-    let mut checker =
-        Checker { scope: Scope::new(environment), known: Known::default(), next_var: 0, problems: Vec::new() };
+    let mut checker = Checker {
+        scope: Scope::new(environment),
+        known: Known::default(),
+        next_var: 0,
+        problems: Vec::new(),
+        formats: 0,
+        neighbours: Vec::new(),
+    };
     let (op, found) = checker.node(expression);
+    checker.check_neighbours();
     let found = checker.known.resolve(&found, true);
     if checker.problems.is_empty() { Ok((op, found)) } else { Err(checker.problems) }
 }
@@ -35,6 +42,10 @@ struct Checker {
     known: Known,
     next_var: u32,
     problems: Vec<Problem>,
+    /// How many calls of `format` are around what is checked.
+    formats: u32,
+    /// Items of list and map literals: where one is, the type of the first one beside it, and its own.
+    neighbours: Vec<(u32, Type, Type)>,
 }
 
 type Typed = (Op, Type);
@@ -67,7 +78,13 @@ impl Checker {
                 (Op::Or(Box::new(left), Box::new(right)), Type::Bool)
             }
             Expr::Not(operand) => (Op::Not(Box::new(self.boolean(operand))), Type::Bool),
-            Expr::Call { name, target, arguments } => self.call(at, name, target.as_deref(), arguments),
+            Expr::Call { name, target, arguments } => {
+                let is_format = u32::from(target.is_some() && **name == *"format");
+                self.formats += is_format;
+                let call = self.call(at, name, target.as_deref(), arguments);
+                self.formats -= is_format;
+                call
+            }
             Expr::Conditional(condition, yes, no) => self.conditional(at, condition, yes, no),
             Expr::Has(operand, field) => {
                 let (operand, _) = self.select(at, operand, field, false);
@@ -256,7 +273,7 @@ impl Checker {
             joined = Some(self.join(item.at, joined, found));
             ops.push((op, *optional));
         }
-        let joined = joined.unwrap_or_else(|| Type::Var(self.new_var()));
+        let joined = joined.map_or_else(|| Type::Var(self.new_var()), |(_, joined)| joined);
         (Op::List(ops), Type::list(joined))
     }
 
@@ -270,7 +287,7 @@ impl Checker {
             ops.push((key_op, value_op, *optional));
         }
         let (key, value) = match (keys, values) {
-            (Some(key), Some(value)) => (key, value),
+            (Some((_, key)), Some((_, value))) => (key, value),
             _ => (Type::Var(self.new_var()), Type::Var(self.new_var())),
         };
         (Op::Map(ops), Type::map(key, value))
@@ -284,14 +301,25 @@ impl Checker {
         }
     }
 
-    /// Items of one literal must go together.
-    fn join(&mut self, at: u32, before: Option<Type>, found: Type) -> Type {
-        let Some(before) = before else { return found };
-        if self.known.accept(&before, &found) {
-            return most_general(&before, &found).clone();
+    /// The type of a literal's items, with one more of them.
+    fn join(&mut self, at: u32, before: Option<(Type, Type)>, found: Type) -> (Type, Type) {
+        let Some((first, joined)) = before else { return (found.clone(), found) };
+        let joined = if self.known.accept(&joined, &found) { most_general(&joined, &found).clone() } else { Type::Dyn };
+        // What is formatted may be of any types.
+        if self.formats == 0 {
+            self.neighbours.push((at, first.clone(), found));
         }
-        let (before, found) = (self.known.resolve(&before, true), self.known.resolve(&found, true));
-        self.problem(at, format!("is of type {found}, but what stands before it is of type {before}"))
+        (first, joined)
+    }
+
+    /// Items of one literal must be of the same type, once all is known about it.
+    fn check_neighbours(&mut self) {
+        for (at, first, found) in std::mem::take(&mut self.neighbours) {
+            let (first, found) = (self.known.resolve(&first, true), self.known.resolve(&found, true));
+            if first != found && first != Type::Error && found != Type::Error {
+                self.problem(at, format!("is of type {found}, but what stands before it is of type {first}"));
+            }
+        }
     }
 
     fn optional_map(&mut self, operand: &Node, variable: &Arc<str>, body: &Node, flat: bool) -> Typed {

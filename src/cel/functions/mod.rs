@@ -112,3 +112,6 @@ pub(super) fn overloads(name: &str) -> Option<&'static [Overload]> {
 pub(super) fn count(length: usize) -> Value<'static> {
     Value::Int(i64::try_from(length).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod values;
 use super::Table;
 use crate::cel::ast::{Expr, Node};
 use crate::cel::budget::Meter;
+use crate::cel::environment::Environment;
 use crate::cel::error::Fault;
 use crate::cel::types::Type;
 use crate::cel::value::Value;
@@ -93,9 +94,16 @@ pub(in crate::cel) fn check<'n>(format: &str, values: &[&'n Node]) -> Result<(),
     if rest.len() > 0 { Err((None, "has less places than there are values".to_owned())) } else { Ok(()) }
 }
 
-/// The type of a literal.
+/// The type of a literal, of a claim, and of what may be absent; everything else is not looked at here.
 fn type_of(value: &Node) -> Type {
     match &value.expr {
+        Expr::Select { optional: true, .. } | Expr::Index { optional: true, .. } => Type::optional(Type::Dyn),
+        // A claim needs a conversion such as string() first, for the API server, too.
+        Expr::Select { operand, .. } | Expr::Index { operand, .. }
+            if operand.qualified_name().as_deref() == Some(Environment::Claims.variable()) =>
+        {
+            Type::Any
+        }
         Expr::List(_) => Type::list(Type::Dyn),
         Expr::Map(_) => Type::map(Type::Dyn, Type::Dyn),
         Expr::Literal(literal) => Value::from_literal(literal).type_of(),

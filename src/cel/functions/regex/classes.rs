@@ -1,9 +1,8 @@
 //! Sets of characters: `[a-z]`, `\d`, `\p{Greek}`, and characters with a `\` before them.
 
+use super::names;
 use super::translate::{Rest, write_literal};
 
-/// Names of four letters that are names of scripts; all others of that length are short for one, which Go does not know.
-const SHORT_SCRIPTS: [&str; 9] = ["Ahom", "Cham", "Kawi", "Lisu", "Miao", "Modi", "Newa", "Thai", "Toto"];
 /// The sets in `[:…:]`, all of them of ASCII characters.
 const POSIX: [&str; 14] = [
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
@@ -107,9 +106,7 @@ fn property(rest: &mut Rest<'_>, written: &mut String, negated: bool) -> Result<
         c => name.push(c),
     }
     let (bare, negated) = name.strip_prefix('^').map_or((name.as_str(), negated), |bare| (bare, !negated));
-    let is_spelt_well =
-        bare.starts_with(|c: char| c.is_ascii_uppercase()) && bare.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
-    if !is_spelt_well || (bare.len() == 4 && !SHORT_SCRIPTS.contains(&bare)) {
+    if !names::is_known(bare) {
         return Err(format!("has a category or script {bare:?} that does not exist"));
     }
     written.push_str(if negated { "\\P{" } else { "\\p{" });

@@ -6,6 +6,7 @@
 
 mod cache;
 mod classes;
+mod names;
 mod translate;
 
 use std::rc::Rc;
