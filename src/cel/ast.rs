@@ -110,6 +110,15 @@ impl Node {
         }
     }
 
+    /// The name that a chain of fields begins with.
+    pub(crate) fn root_name(&self) -> Option<&str> {
+        match &self.expr {
+            Expr::Identifier(name) => Some(name),
+            Expr::Select { operand, .. } => operand.root_name(),
+            _ => None,
+        }
+    }
+
     /// Calls `visit` with every node below this one, itself first.
     pub(crate) fn walk<'n>(&'n self, visit: &mut impl FnMut(&'n Self)) {
         visit(self);

@@ -5,6 +5,10 @@ use super::error::Fault;
 /// As much as the API server lets one expression cost.
 pub const FULL: u64 = 1_000_000;
 
+/// How deep values may lie within each other where something goes all the way down. Claims and literals are never so deep,
+/// but an expression can put one into the other, deeper than a stack goes.
+const DEEPEST: u16 = 500;
+
 /// Counts what an evaluation costs, and ends it when that is too much.
 ///
 /// A step costs one unit, going through a string a tenth of a unit per byte, through a list one unit per item. Memory is
@@ -12,13 +16,14 @@ pub const FULL: u64 = 1_000_000;
 #[derive(Debug)]
 pub struct Meter {
     left: u64,
+    depth: u16,
 }
 
 impl Meter {
     /// A meter for so many units.
     #[must_use]
     pub const fn new(units: u64) -> Self {
-        Self { left: units }
+        Self { left: units, depth: 0 }
     }
 
     /// Pays.
@@ -29,5 +34,20 @@ impl Meter {
     pub fn charge(&mut self, units: u64) -> Result<(), Fault> {
         self.left = self.left.checked_sub(units).ok_or(Fault::TooExpensive)?;
         Ok(())
+    }
+
+    /// Does something one level further down in a value.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::TooExpensive`] when that is too deep, and whatever is wrong there.
+    pub(super) fn deeper<T>(&mut self, inside: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        if self.depth == DEEPEST {
+            return Err(Fault::TooExpensive);
+        }
+        self.depth += 1;
+        let result = inside(self);
+        self.depth -= 1;
+        result
     }
 }

@@ -57,16 +57,19 @@ pub(super) fn undone_or_same(name: &str) -> Cow<'_, str> {
 
 /// Splits at the first `__word__`, whose word has no underscore: what is before it, the word, what is after it.
 fn next_escape(text: &str) -> Option<(&str, &str, &str)> {
-    let mut from = 0;
-    loop {
-        let start = from + text.get(from..)?.find("__")?;
-        let inside = text.get(start + 2..)?;
-        let length = inside.find('_')?;
-        if length > 0 && inside.get(length..)?.starts_with("__") {
-            return Some((text.get(..start)?, inside.get(..length)?, inside.get(length + 2..)?));
+    // Where the last run of underscores ended, if it was one of two or more.
+    let mut opened = None;
+    let mut at = text.find("__")?;
+    let bytes = text.as_bytes();
+    while let Some(after) = bytes.get(at..) {
+        let run = after.iter().take_while(|byte| **byte == b'_').count();
+        if let (Some(start), 2..) = (opened, run) {
+            return Some((text.get(..start - 2)?, text.get(start..at)?, text.get(at + 2..)?));
         }
-        from = start + 1;
+        opened = (run >= 2).then_some(at + run);
+        at += run + after.get(run..)?.iter().position(|byte| *byte == b'_')?;
     }
+    None
 }
 
 #[cfg(test)]

@@ -121,7 +121,8 @@ impl Program {
     ///
     /// When the evaluation fails, or the result is something else.
     pub fn evaluate_strings(&self, subject: Subject<'_>, meter: &mut Meter) -> Result<Vec<String>, Fault> {
-        result::strings(&self.evaluate(subject, meter)?)
+        let result = self.evaluate(subject, meter)?;
+        result::strings(&result, meter)
     }
 
     /// The result for people: `{"type": …, "value": …}`, numbers and times as text where JSON has no such type.
@@ -160,7 +161,7 @@ fn fields_of(expression: &Node, variable: &str) -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     expression.walk(&mut |node| {
         if let Expr::Select { operand, field, .. } | Expr::Has(operand, field) = &node.expr
-            && matches!(&operand.expr, Expr::Identifier(name) if **name == *variable)
+            && matches!(&operand.expr, Expr::Identifier(name) if name.trim_start_matches('.') == variable)
         {
             fields.insert(field.to_string());
         }

@@ -12,15 +12,30 @@ pub(super) enum Op {
     Call(Call),
     Conditional(Box<Self>, Box<Self>, Box<Self>),
     Has(Box<Self>, Arc<str>),
-    Index { operand: Box<Self>, index: Box<Self>, optional: bool },
+    Index {
+        operand: Box<Self>,
+        index: Box<Self>,
+        optional: bool,
+    },
     List(Vec<(Self, bool)>),
     Literal(Literal),
     Loop(Box<Iteration>),
     Map(Vec<(Self, Self, bool)>),
     Not(Box<Self>),
-    OptionalMap { operand: Box<Self>, variable: Place, body: Box<Self>, flat: bool },
+    OptionalMap {
+        operand: Box<Self>,
+        variable: Place,
+        body: Box<Self>,
+        flat: bool,
+    },
     Or(Box<Self>, Box<Self>),
-    Select { operand: Box<Self>, field: Arc<str>, optional: bool },
+    /// `x.or(y)`, or `x.orValue(y)`: the second one is looked at only if the first one is empty.
+    Otherwise(Call, bool),
+    Select {
+        operand: Box<Self>,
+        field: Arc<str>,
+        optional: bool,
+    },
     Type(Type),
     Variable(Place),
 }

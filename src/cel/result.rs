@@ -2,8 +2,9 @@
 
 use serde_json::{Map as JsonMap, Value as Json, json};
 
+use super::budget::Meter;
 use super::error::Fault;
-use super::value::{List, Value, time};
+use super::value::{Value, time};
 
 const NOT_STRINGS: Fault = Fault::Invalid("the result is neither a string nor a list of strings");
 
@@ -21,21 +22,18 @@ pub(super) fn string(value: &Value<'_>) -> Result<String, Fault> {
     }
 }
 
-pub(super) fn strings(value: &Value<'_>) -> Result<Vec<String>, Fault> {
-    let text = |value: &Value<'_>| match value {
-        Value::String(text) => Ok(text.to_string()),
+pub(super) fn strings(value: &Value<'_>, meter: &mut Meter) -> Result<Vec<String>, Fault> {
+    // A list may hold one long text many times; here each becomes a text of its own, which is memory.
+    let mut text = |value: &Value<'_>| match value {
+        Value::String(text) => meter.charge(value.size()).map(|()| text.to_string()),
         _ => Err(NOT_STRINGS),
     };
     let found = match value {
         Value::Null => Vec::new(),
-        Value::List(list) => items(list).map(|item| text(&item)).collect::<Result<_, _>>()?,
+        Value::List(list) => list.iter().map(|item| text(&item)).collect::<Result<_, _>>()?,
         value => vec![text(value)?],
     };
     Ok(found.into_iter().filter(|text: &String| !text.is_empty()).collect())
-}
-
-fn items<'a, 'v>(list: &'a List<'v>) -> impl Iterator<Item = Value<'v>> + use<'a, 'v> {
-    list.iter()
 }
 
 pub(super) fn shown(value: &Value<'_>) -> Result<Json, Fault> {

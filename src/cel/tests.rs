@@ -55,6 +55,16 @@ fn expressions_see_claims_as_the_api_server_does() {
         ("has(claims.missing)", "bool false"),
         ("claims.?missing.orValue('x')", "string x"),
         ("claims.?email.orValue('x')", "string alice@example.org"),
+        ("claims.?email.orValue(claims.missing)", "string alice@example.org"),
+        ("claims.?email.or(optional.of(claims.missing)).value()", "string alice@example.org"),
+        ("claims.?missing.orValue(claims.missing)", "error: no such key"),
+        ("has(claims.sub.x)", "bool false"),
+        ("has(claims.groups.x)", "error: no such overload"),
+        ("claims.sub.x", "error: no such overload"),
+        ("claims.sub.?x.hasValue()", "bool false"),
+        ("claims.?sub.x.y.hasValue()", "bool false"),
+        ("claims.groups.?x", "error: no such overload"),
+        ("[{'IP': 1}].map(net, net.IP)[0]", "int 1"),
         ("claims.kubernetes__dot__io.node", "string n1"),
         ("claims['kubernetes.io'].a__dash__b[0].x__dot__y", "double 1"),
         ("claims.__namespace__", "string ns"),
@@ -86,6 +96,7 @@ fn expressions_see_claims_as_the_api_server_does() {
         ("type(claims.sub) == string", "bool true"),
         ("timestamp('2023-01-01T00:00:00Z').getDayOfWeek()", "int 0"),
         ("timestamp('2023-01-01T00:30:00Z').getHours('+05:30')", "int 6"),
+        ("timestamp('2023-01-01T00:10:00Z').getHours('-00:30')", "int 23"),
         ("duration('90m') > duration('1h')", "bool true"),
         ("9223372036854775807 + 1", "error: overflow"),
         ("1 / 0", "error: division by zero"),
@@ -107,6 +118,8 @@ fn what_cannot_be_right_is_refused() {
     for (source, message) in [
         ("claim.sub", "claim is not known here; there is `claims`"),
         ("nonsense(1)", "there is no function nonsense"),
+        ("[1].existsOne(i, true)", "there is no function existsOne"),
+        ("kubernetes.URL", "kubernetes is not known here; there is `claims`"),
         ("1 + 'a'", "there is no _+_ for (int, string)"),
         ("1 == 1.0", "there is no _==_ for (int, double)"),
         ("[1, 'a']", "is of type string, but what stands before it is of type int"),
@@ -188,8 +201,89 @@ fn loops_and_growth_end_at_the_budget() {
 }
 
 #[test]
+fn types_that_double_with_every_name_are_refused_at_once() {
+    let doubling = format!("optional.of(1){}", ".optMap(x, {x: x})".repeat(60));
+    assert!(evaluated(&doubling).starts_with("refused: has types that are too complicated"));
+}
+
+#[test]
+fn a_page_of_calls_is_not_too_complicated() {
+    for call in ["[]+[]", "1==1", "{}[0]", "claims.a+claims.b"] {
+        let page = format!("[{}]", vec![call; 9_900 / (call.len() + 1)].join(","));
+        assert!(compile(&page, Environment::Claims).is_ok(), "{call}");
+    }
+}
+
+#[test]
+fn whatever_is_done_over_and_over_is_paid_for() {
+    let long = "a".repeat(9_000);
+    for source in [
+        // The keys of a map, listed for a loop that ends in its first round.
+        "[lists.range(1000).transformMap(i, v, v)].map(m, lists.range(1000).map(i, m.exists(k, true)))",
+        // Comparisons with something empty.
+        "[lists.range(1000).map(i, 'a')].map(l, lists.range(1000).map(j, '' in l))",
+        "[lists.range(1000).map(i, [i])].map(l, lists.range(1000).map(j, [] in l))",
+        // Escapes in a long name.
+        &format!("lists.range(10000).map(i, claims[?'{}'])", "__".repeat(4_000)),
+        // One text many times in a result.
+        &format!("lists.range(10000).map(i, '{long}')"),
+    ] {
+        let claims = claims();
+        let program = compile(source, Environment::Claims).unwrap();
+        let mut meter = Meter::new(FULL);
+        let outcome = program.evaluate_strings(Subject::Claims(claims.as_object().unwrap()), &mut meter);
+        assert_eq!(outcome, Err(Fault::TooExpensive), "{}", &source[..60]);
+    }
+}
+
+#[test]
+fn values_deeper_than_a_stack_are_not_compared() {
+    let wrap = |index: usize| format!(".optMap(a, {}dyn(a){})", "[".repeat(index), "]".repeat(index));
+    let deep: String = (0..40).map(|index| wrap(100 + index % 2)).collect();
+    let found = evaluated(&format!("optional.of(dyn(1)){deep}.optMap(a, a == a)"));
+    assert_eq!(found, "error: the expression costs more than it may");
+}
+
+#[test]
+fn items_of_one_literal_are_of_exactly_one_type() {
+    for source in [
+        "[claims.sub, 'x']",
+        "['idp:' + claims.sub, claims.sub]",
+        "[dyn(1), 'a']",
+        "[dyn(1), claims.sub]",
+        "[[1], [claims.exp]]",
+        "{'a': claims.sub, 'b': 1}",
+        "{claims.sub: 1, 'b': 2}",
+        "[null, duration('1s')]",
+        "[int, string]",
+        "[?claims.?sub, 'x']",
+        "[?claims.sub]",
+    ] {
+        assert!(evaluated(source).starts_with("refused: is of type "), "{source}: {}", evaluated(source));
+    }
+    for source in [
+        "[[], [1]]",
+        "[[1], []]",
+        "[claims.sub, claims.exp]",
+        "[?claims.?sub, claims.sub]",
+        "[optional.none(), optional.of(1)]",
+        "[{}, {'a': 1}]",
+        "'%s has %d'.format(['a', 1])",
+    ] {
+        assert!(compile(source, Environment::Claims).is_ok(), "{source}: {}", evaluated(source));
+    }
+}
+
+#[test]
 fn fields_that_are_mentioned_are_known() {
-    for source in ["claims.email", "has(claims.email)", "[1].map(x, claims.?email)"] {
+    for source in [
+        ".claims.email",
+        "has(.claims.email)",
+        ".claims.?email",
+        "claims.email",
+        "has(claims.email)",
+        "[1].map(x, claims.?email)",
+    ] {
         assert!(compile(source, Environment::Claims).unwrap().mentions("email"), "{source}");
     }
     assert!(!compile("claims['email']", Environment::Claims).unwrap().mentions("email"));

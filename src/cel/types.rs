@@ -55,9 +55,7 @@ pub(crate) enum Opaque {
 }
 
 impl Opaque {
-    pub(crate) const ALL: [Self; 6] = [Self::Cidr, Self::Format, Self::Ip, Self::Quantity, Self::Semver, Self::Url];
-
-    /// The name that the type has in expressions.
+    /// The name that the type has; expressions know it of addresses and networks only.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Cidr => "net.CIDR",
@@ -88,6 +86,19 @@ impl Type {
 
     pub(crate) fn of(inner: Self) -> Self {
         Self::Kind(Some(Arc::new(inner)))
+    }
+
+    /// Whether it has more parts than these, itself included.
+    pub(crate) fn has_parts_beyond(&self, most: usize) -> bool {
+        fn count(of: &Type, left: usize) -> Option<usize> {
+            let left = left.checked_sub(1)?;
+            match of {
+                Type::List(inner) | Type::Optional(inner) | Type::Kind(Some(inner)) => count(inner, left),
+                Type::Map(key, value) => count(value, count(key, left)?),
+                _ => Some(left),
+            }
+        }
+        count(self, most).is_none()
     }
 
     /// Whether it goes with everything.
@@ -123,7 +134,7 @@ impl Type {
             "string" => Self::String,
             "type" => Self::Kind(None),
             "uint" => Self::Uint,
-            other => Self::Opaque(Opaque::ALL.into_iter().find(|opaque| opaque.name() == other)?),
+            other => Self::Opaque([Opaque::Cidr, Opaque::Ip].into_iter().find(|opaque| opaque.name() == other)?),
         })
     }
 }

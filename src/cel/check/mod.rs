@@ -28,24 +28,31 @@ pub(super) fn check(expression: &Node, environment: Environment) -> Result<(Op, 
         known: Known::default(),
         next_var: 0,
         problems: Vec::new(),
+        literals: Vec::new(),
         formats: 0,
-        neighbours: Vec::new(),
     };
     let (op, found) = checker.node(expression);
-    checker.check_neighbours();
     let found = checker.known.resolve(&found, true);
+    checker.check_literal_types();
+    if checker.known.is_exhausted() {
+        return Err(vec![Problem::of_the_whole(TOO_COMPLICATED)]);
+    }
     if checker.problems.is_empty() { Ok((op, found)) } else { Err(checker.problems) }
 }
+
+/// How many parts a type may have.
+const MOST_PARTS: usize = 1_000;
+const TOO_COMPLICATED: &str = "has types that are too complicated";
 
 struct Checker {
     scope: Scope,
     known: Known,
     next_var: u32,
     problems: Vec<Problem>,
-    /// How many calls of `format` are around what is checked.
+    /// The types of what stands beside each other in a list or map literal, with their places.
+    literals: Vec<Vec<(u32, Type)>>,
+    /// How many calls of `format` are around: the values for it may be of different types.
     formats: u32,
-    /// Items of list and map literals: where one is, the type of the first one beside it, and its own.
-    neighbours: Vec<(u32, Type, Type)>,
 }
 
 type Typed = (Op, Type);
@@ -78,13 +85,7 @@ impl Checker {
                 (Op::Or(Box::new(left), Box::new(right)), Type::Bool)
             }
             Expr::Not(operand) => (Op::Not(Box::new(self.boolean(operand))), Type::Bool),
-            Expr::Call { name, target, arguments } => {
-                let is_format = u32::from(target.is_some() && **name == *"format");
-                self.formats += is_format;
-                let call = self.call(at, name, target.as_deref(), arguments);
-                self.formats -= is_format;
-                call
-            }
+            Expr::Call { name, target, arguments } => self.call(at, name, target.as_deref(), arguments),
             Expr::Conditional(condition, yes, no) => self.conditional(at, condition, yes, no),
             Expr::Has(operand, field) => {
                 let (operand, _) = self.select(at, operand, field, false);
@@ -99,7 +100,11 @@ impl Checker {
             Expr::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, variable, body, *flat),
             Expr::Select { operand, field, optional } => self.selection(node, operand, field, *optional),
         };
-        (op, self.known.resolve(&found, false))
+        let found = self.known.resolve(&found, false);
+        if found.has_parts_beyond(MOST_PARTS) {
+            return (op, self.problem(at, TOO_COMPLICATED));
+        }
+        (op, found)
     }
 
     /// An operand that has to be a bool, if its type is known at all.
@@ -140,7 +145,8 @@ impl Checker {
 
     /// `a.b`: a type such as `net.IP`, or a field.
     fn selection(&mut self, node: &Node, operand: &Node, field: &Arc<str>, optional: bool) -> Typed {
-        if let Some(named) = node.qualified_name().and_then(|name| Type::named(&name)) {
+        let is_variable = node.root_name().is_some_and(|name| self.scope.find(name).is_some());
+        if !is_variable && let Some(named) = node.qualified_name().and_then(|name| Type::named(&name)) {
             return (Op::Type(named.clone()), Type::of(named));
         }
         let (operand, found) = self.select(node.at, operand, field, optional);
@@ -199,6 +205,14 @@ impl Checker {
     }
 
     fn call(&mut self, at: u32, name: &Arc<str>, target: Option<&Node>, arguments: &[Node]) -> Typed {
+        let is_format = u32::from(&**name == "format");
+        self.formats += is_format;
+        let typed = self.any_call(at, name, target, arguments);
+        self.formats -= is_format;
+        typed
+    }
+
+    fn any_call(&mut self, at: u32, name: &Arc<str>, target: Option<&Node>, arguments: &[Node]) -> Typed {
         let (mut ops, mut given) = (Vec::new(), Vec::new());
         for argument in arguments {
             let (op, found) = self.node(argument);
@@ -217,7 +231,10 @@ impl Checker {
         let (op, found) = self.node(target);
         ops.insert(0, op);
         given.insert(0, found);
-        self.resolve(at, name, ops, &given, true)
+        match (&**name, self.resolve(at, name, ops, &given, true)) {
+            (name @ ("or" | "orValue"), (Op::Call(call), found)) => (Op::Otherwise(call, name == "orValue"), found),
+            (_, typed) => typed,
+        }
     }
 
     /// Finds the overloads that go with the arguments' types.
@@ -266,28 +283,35 @@ impl Checker {
     }
 
     fn list(&mut self, items: &[(Node, bool)]) -> Typed {
-        let (mut ops, mut joined) = (Vec::new(), None);
+        let (mut ops, mut beside, mut joined) = (Vec::new(), Vec::new(), None);
         for (item, optional) in items {
             let (op, found) = self.node(item);
             let found = if *optional { self.inside_of_optional(item.at, &found) } else { found };
-            joined = Some(self.join(item.at, joined, found));
+            beside.push((item.at, found.clone()));
+            joined = Some(self.join(joined, found));
             ops.push((op, *optional));
         }
-        let joined = joined.map_or_else(|| Type::Var(self.new_var()), |(_, joined)| joined);
+        self.remember(beside);
+        let joined = joined.unwrap_or_else(|| Type::Var(self.new_var()));
         (Op::List(ops), Type::list(joined))
     }
 
     fn map(&mut self, entries: &[MapEntry]) -> Typed {
         let (mut ops, mut keys, mut values) = (Vec::new(), None, None);
+        let (mut keys_beside, mut values_beside) = (Vec::new(), Vec::new());
         for MapEntry { key, value, optional } in entries {
             let ((key_op, key_type), (value_op, value_type)) = (self.node(key), self.node(value));
-            keys = Some(self.join(key.at, keys, key_type));
             let value_type = if *optional { self.inside_of_optional(value.at, &value_type) } else { value_type };
-            values = Some(self.join(value.at, values, value_type));
+            keys_beside.push((key.at, key_type.clone()));
+            values_beside.push((value.at, value_type.clone()));
+            keys = Some(self.join(keys, key_type));
+            values = Some(self.join(values, value_type));
             ops.push((key_op, value_op, *optional));
         }
+        self.remember(keys_beside);
+        self.remember(values_beside);
         let (key, value) = match (keys, values) {
-            (Some((_, key)), Some((_, value))) => (key, value),
+            (Some(key), Some(value)) => (key, value),
             _ => (Type::Var(self.new_var()), Type::Var(self.new_var())),
         };
         (Op::Map(ops), Type::map(key, value))
@@ -296,28 +320,35 @@ impl Checker {
     fn inside_of_optional(&mut self, at: u32, found: &Type) -> Type {
         match found.unwrap_optional() {
             (inner, true) => inner.clone(),
-            (other, false) if other.is_dyn() => other.clone(),
+            (Type::Error, false) => Type::Error,
+            // Something without a type, too: the API server panics at it.
             (other, false) => self.problem(at, format!("is of type {other}, and has to be optional after a ?")),
         }
     }
 
-    /// The type of a literal's items, with one more of them.
-    fn join(&mut self, at: u32, before: Option<(Type, Type)>, found: Type) -> (Type, Type) {
-        let Some((first, joined)) = before else { return (found.clone(), found) };
-        let joined = if self.known.accept(&joined, &found) { most_general(&joined, &found).clone() } else { Type::Dyn };
-        // What is formatted may be of any types.
-        if self.formats == 0 {
-            self.neighbours.push((at, first.clone(), found));
-        }
-        (first, joined)
+    /// What goes for all items of a literal.
+    fn join(&mut self, before: Option<Type>, found: Type) -> Type {
+        let Some(before) = before else { return found };
+        if self.known.accept(&before, &found) { most_general(&before, &found).clone() } else { Type::Dyn }
     }
 
-    /// Items of one literal must be of the same type, once all is known about it.
-    fn check_neighbours(&mut self) {
-        for (at, first, found) in std::mem::take(&mut self.neighbours) {
-            let (first, found) = (self.known.resolve(&first, true), self.known.resolve(&found, true));
-            if first != found && first != Type::Error && found != Type::Error {
-                self.problem(at, format!("is of type {found}, but what stands before it is of type {first}"));
+    fn remember(&mut self, beside: Vec<(u32, Type)>) {
+        if self.formats == 0 && beside.len() > 1 {
+            self.literals.push(beside);
+        }
+    }
+
+    /// Items of one literal must be of one type, when everything is known about it: a claim is not of a string's.
+    fn check_literal_types(&mut self) {
+        for beside in std::mem::take(&mut self.literals) {
+            let mut all = beside.into_iter().map(|(at, found)| (at, self.known.resolve(&found, true)));
+            let Some((_, before)) = all.next() else { continue };
+            if let Some((at, found)) = all.find(|(_, found)| *found != before)
+                && before != Type::Error
+                && found != Type::Error
+            {
+                let message = format!("is of type {found}, but what stands before it is of type {before}");
+                self.problem(at, message);
             }
         }
     }

@@ -1,24 +1,62 @@
 //! Which type goes where: assignability, with type variables found out on the way.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cel::types::{Type, Var};
 
+/// How many steps one check may take. A page of calls takes a hundredth of it; but types can be written that double with
+/// every name (`{x: x}`), and looking at them has to end.
+const EFFORT: u32 = 2_000_000;
+
 /// What has been found out about type variables.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Known(BTreeMap<Var, Type>);
+#[derive(Debug)]
+pub(super) struct Known {
+    types: BTreeMap<Var, Type>,
+    /// What was known before the attempt that is being made, to go back to if it fails.
+    before: Vec<(Var, Option<Type>)>,
+    /// How many steps are left.
+    effort: Cell<u32>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { types: BTreeMap::new(), before: Vec::new(), effort: Cell::new(EFFORT) }
+    }
+}
 
 impl Known {
+    /// Whether the types were more than could be looked at; answers after that mean nothing.
+    pub(super) const fn is_exhausted(&self) -> bool {
+        self.effort.get() == 0
+    }
+
+    /// Takes a step, if there is one left.
+    fn step(&self) -> bool {
+        self.effort.set(self.effort.get().saturating_sub(1));
+        !self.is_exhausted()
+    }
+
     /// Whether every type goes where the one beside it is wanted. Nothing is learnt when not.
     pub(super) fn accept_all(&mut self, given: &[Type], wanted: &[Type]) -> bool {
-        let mut tried = self.clone();
+        self.before.clear();
         let fits =
-            given.len() == wanted.len() && given.iter().zip(wanted).all(|(given, wanted)| tried.fits(given, wanted));
-        if fits {
-            *self = tried;
+            given.len() == wanted.len() && given.iter().zip(wanted).all(|(given, wanted)| self.fits(given, wanted));
+        if !fits {
+            while let Some((variable, known)) = self.before.pop() {
+                match known {
+                    Some(known) => self.types.insert(variable, known),
+                    None => self.types.remove(&variable),
+                };
+            }
         }
         fits
+    }
+
+    fn learn(&mut self, variable: Var, of: Type) {
+        let known = self.types.insert(variable, of);
+        self.before.push((variable, known));
     }
 
     /// Whether a type goes where another is wanted. Nothing is learnt when not.
@@ -27,6 +65,9 @@ impl Known {
     }
 
     fn fits(&mut self, given: &Type, wanted: &Type) -> bool {
+        if !self.step() {
+            return true;
+        }
         if let Type::Var(variable) = wanted {
             match self.bind(given, *variable) {
                 Binding::Fits => return true,
@@ -59,7 +100,7 @@ impl Known {
         if *given == Type::Var(variable) {
             return Binding::Fits;
         }
-        if let Some(known) = self.0.get(&variable).cloned() {
+        if let Some(known) = self.types.get(&variable).cloned() {
             if known == *given {
                 return Binding::Fits;
             }
@@ -69,22 +110,25 @@ impl Known {
             let general = most_general(given, &known);
             if !self.mentions(general, variable) {
                 let general = general.clone();
-                self.0.insert(variable, general);
+                self.learn(variable, general);
             }
             return Binding::Fits;
         }
         if self.mentions(given, variable) {
             return Binding::Circular;
         }
-        self.0.insert(variable, given.clone());
+        self.learn(variable, given.clone());
         Binding::Fits
     }
 
     /// Whether a variable occurs within a type, which then cannot be what it stands for.
     fn mentions(&self, within: &Type, variable: Var) -> bool {
+        if !self.step() {
+            return false;
+        }
         match within {
             Type::Var(inner) if *inner == variable => false,
-            Type::Var(inner) => match self.0.get(inner) {
+            Type::Var(inner) => match self.types.get(inner) {
                 Some(known) => *known == Type::Var(variable) || self.mentions(known, variable),
                 None => false,
             },
@@ -100,9 +144,12 @@ impl Known {
 
     /// The type with everything put in that is known. With `settle`, what is still open becomes dyn.
     pub(super) fn resolve(&self, open: &Type, settle: bool) -> Type {
+        if !self.step() {
+            return Type::Error;
+        }
         let inner = |inner: &Arc<Type>| Arc::new(self.resolve(inner, settle));
         match open {
-            Type::Var(variable) => match self.0.get(variable) {
+            Type::Var(variable) => match self.types.get(variable) {
                 Some(known) if known != open => self.resolve(known, settle),
                 _ if settle => Type::Dyn,
                 _ => open.clone(),

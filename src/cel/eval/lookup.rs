@@ -18,8 +18,9 @@ pub(super) fn index<'v>(operand: &Value<'v>, index: &Value<'v>, optional: bool) 
 pub(super) fn has(operand: &Value<'_>, field: &str) -> Result<bool, Fault> {
     match operand {
         Value::Optional(None) => Ok(false),
-        Value::Optional(Some(inner)) => has(inner, field),
-        _ => Ok(member(operand, &Value::string(field))?.is_some()),
+        Value::Optional(Some(inner)) => Ok(has_parts(inner) && has(inner, field)?),
+        operand if has_parts(operand) => Ok(member(operand, &Value::string(field))?.is_some()),
+        _ => Ok(false),
     }
 }
 
@@ -29,7 +30,9 @@ type Find = for<'v> fn(&Value<'v>, &Value<'v>) -> Result<Option<Value<'v>>, Faul
 fn at<'v>(operand: &Value<'v>, key: &Value<'v>, optional: bool, find: Find) -> Result<Value<'v>, Fault> {
     match operand {
         Value::Optional(None) => Ok(Value::NONE),
-        Value::Optional(Some(inner)) => Ok(find(inner, key)?.map_or(Value::NONE, Value::some)),
+        Value::Optional(Some(inner)) if has_parts(inner) => Ok(find(inner, key)?.map_or(Value::NONE, Value::some)),
+        Value::Optional(Some(_)) => Ok(Value::NONE),
+        other if optional && !has_parts(other) => Ok(Value::NONE),
         _ => match (find(operand, key)?, optional) {
             (Some(value), false) => Ok(value),
             (Some(value), true) => Ok(Value::some(value)),
@@ -38,6 +41,11 @@ fn at<'v>(operand: &Value<'v>, key: &Value<'v>, optional: bool, find: Find) -> R
             (None, false) => Err(Fault::NoSuchKey),
         },
     }
+}
+
+/// Whether something can be looked up in a value. Where nothing can, nothing is there for `has` and question marks.
+const fn has_parts(value: &Value<'_>) -> bool {
+    matches!(value, Value::Claims(_) | Value::List(_) | Value::Map(_) | Value::User(_))
 }
 
 fn item<'v>(operand: &Value<'v>, key: &Value<'v>) -> Result<Option<Value<'v>>, Fault> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::{Evaluation, Outcome};
 use crate::cel::ast::LoopKind;
 use crate::cel::error::Fault;
+use crate::cel::escape;
 use crate::cel::functions::{count, sort_by_keys};
 use crate::cel::program::{Iteration, Op};
 use crate::cel::value::{Key, Map, Text, Value};
@@ -14,7 +15,12 @@ const REPEATED_KEY: Fault = Fault::Invalid("a map has the same key twice");
 
 impl<'v> Evaluation<'v, '_> {
     pub(super) fn iterate(&mut self, iteration: &'v Iteration) -> Outcome<'v> {
-        let pairs = Pairs::of(self.run(&iteration.range)?, iteration.second.is_some())?;
+        let range = self.run(&iteration.range)?;
+        if !matches!(range, Value::List(_)) {
+            // The keys are listed before the first round, even if there is no second one.
+            self.meter.charge(range.size())?;
+        }
+        let pairs = Pairs::of(range, iteration.second.is_some())?;
         match iteration.kind {
             LoopKind::All => self.quantify(iteration, &pairs, false),
             LoopKind::Exists => self.quantify(iteration, &pairs, true),
@@ -152,6 +158,15 @@ impl<'v> Pairs<'v> {
         let keys = match &range {
             Value::List(_) => Vec::new(),
             Value::Map(map) => map.keys(),
+            // The API server goes over the names and then looks each one up, escapes undone; one that it does not find so
+            // is an error.
+            Value::Claims(claims)
+                if !claims
+                    .keys()
+                    .all(|name| escape::undone(name).is_some_and(|meant| claims.contains_key(&*meant))) =>
+            {
+                return Err(Fault::NoSuchKey);
+            }
             Value::Claims(claims) => claims.keys().map(|name| Value::String(Text::Borrowed(name))).collect(),
             _ => return Err(Fault::NoOverload),
         };

@@ -48,6 +48,8 @@ impl<'v> Evaluation<'v, '_> {
             }
             Op::Index { operand, index, optional } => {
                 let (operand, index) = (self.run(operand)?, self.run(index)?);
+                // Escapes are looked for in it.
+                self.meter.charge(index.size() / 2)?;
                 lookup::index(&operand, &index, *optional)
             }
             Op::List(items) => self.list(items),
@@ -60,6 +62,7 @@ impl<'v> Evaluation<'v, '_> {
             },
             Op::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, *variable, body, *flat),
             Op::Or(left, right) => self.junction(left, right, true),
+            Op::Otherwise(call, unwrap) => self.otherwise(call, *unwrap),
             Op::Select { operand, field, optional } => {
                 let operand = self.run(operand)?;
                 lookup::select(&operand, field, *optional)
@@ -97,6 +100,16 @@ impl<'v> Evaluation<'v, '_> {
         match call.candidates.iter().find(|overload| overload.takes(&arguments)) {
             Some(overload) => (overload.body)(self.meter, &arguments),
             None => Err(Fault::NoOverload),
+        }
+    }
+
+    fn otherwise(&mut self, call: &'v Call, unwrap: bool) -> Outcome<'v> {
+        let [first, second] = call.arguments.as_slice() else { return Err(Fault::NoOverload) };
+        match self.run(first)? {
+            Value::Optional(None) => self.run(second),
+            Value::Optional(Some(value)) if unwrap => Ok(Rc::unwrap_or_clone(value)),
+            some @ Value::Optional(_) => Ok(some),
+            _ => Err(Fault::NoOverload),
         }
     }
 

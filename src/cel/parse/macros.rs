@@ -25,9 +25,8 @@ impl Conversion<'_> {
         let (variables, parts) = match (call.func_name.as_str(), arguments) {
             ("all", [variable, test]) => (vec![variable], simple(LoopKind::All, Some(test), None)),
             ("exists", [variable, test]) => (vec![variable], simple(LoopKind::Exists, Some(test), None)),
-            ("exists_one" | "existsOne", [variable, test]) => {
-                (vec![variable], simple(LoopKind::ExistsOne, Some(test), None))
-            }
+            // The other spelling, `existsOne`, has two variables only.
+            ("exists_one", [variable, test]) => (vec![variable], simple(LoopKind::ExistsOne, Some(test), None)),
             ("filter", [variable, test]) => (vec![variable], simple(LoopKind::Filter, Some(test), None)),
             ("map", [variable, body]) => (vec![variable], simple(LoopKind::Map, None, Some(body))),
             ("map", [variable, test, body]) => (vec![variable], simple(LoopKind::Map, Some(test), Some(body))),

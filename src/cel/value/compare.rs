@@ -8,7 +8,8 @@ use crate::cel::error::Fault;
 
 /// Whether two values are the same.
 pub(in crate::cel) fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<bool, Fault> {
-    meter.charge(left.size().min(right.size()))?;
+    // Empty ones cost something, too: a search may compare with them again and again.
+    meter.charge(left.size().min(right.size()).max(1))?;
     Ok(match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => left == right,
         (Value::Bytes(left), Value::Bytes(right)) => left == right,
@@ -21,7 +22,7 @@ pub(in crate::cel) fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Met
                 return Ok(false);
             }
             for (left, right) in left.iter().zip(right.iter()) {
-                if !equal(&left, &right, meter)? {
+                if !meter.deeper(|meter| equal(&left, &right, meter))? {
                     return Ok(false);
                 }
             }
@@ -35,7 +36,7 @@ pub(in crate::cel) fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Met
                 let (Some(left), Some(right)) = (left.find_exactly(&key), right.find_exactly(&key)) else {
                     return Ok(false);
                 };
-                if !equal(&left, &right, meter)? {
+                if !meter.deeper(|meter| equal(&left, &right, meter))? {
                     return Ok(false);
                 }
             }
@@ -45,7 +46,9 @@ pub(in crate::cel) fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Met
         (Value::Opaque(left), Value::Opaque(right)) => return opaque::equal(left, right).ok_or(Fault::NoOverload),
         (Value::Opaque(_), Value::Null) => false,
         (Value::Opaque(_), _) => return Err(Fault::NoOverload),
-        (Value::Optional(Some(left)), Value::Optional(Some(right))) => equal(left, right, meter)?,
+        (Value::Optional(Some(left)), Value::Optional(Some(right))) => {
+            meter.deeper(|meter| equal(left, right, meter))?
+        }
         (Value::String(left), Value::String(right)) => **left == **right,
         (Value::Timestamp(left), Value::Timestamp(right)) => left == right,
         (Value::Type(left), Value::Type(right)) => left == right,
@@ -63,7 +66,7 @@ pub(in crate::cel) fn same(left: &Value<'_>, right: &Value<'_>, meter: &mut Mete
 
 /// Which of two values comes first.
 pub(in crate::cel) fn order(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<Ordering, Fault> {
-    meter.charge(left.size().min(right.size()))?;
+    meter.charge(left.size().min(right.size()).max(1))?;
     Ok(match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
         (Value::Bytes(left), Value::Bytes(right)) => left.cmp(right),

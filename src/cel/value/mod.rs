@@ -29,7 +29,7 @@ use crate::authn::UserInfo;
 #[derive(Clone, Debug)]
 pub(super) enum Value<'v> {
     Bool(bool),
-    Bytes(Rc<[u8]>),
+    Bytes(Arc<[u8]>),
     /// The variable `claims`: its members can be looked up, and that is all.
     Claims(&'v JsonMap<String, Json>),
     Double(f64),
@@ -85,7 +85,7 @@ impl<'v> Value<'v> {
     pub(super) fn from_literal(literal: &'v Literal) -> Self {
         match literal {
             Literal::Bool(value) => Self::Bool(*value),
-            Literal::Bytes(bytes) => Self::Bytes(Rc::from(&**bytes)),
+            Literal::Bytes(bytes) => Self::Bytes(Arc::clone(bytes)),
             Literal::Double(value) => Self::Double(*value),
             Literal::Int(value) => Self::Int(*value),
             Literal::Null => Self::Null,

@@ -112,8 +112,9 @@ impl Timestamp {
                 }
                 Some((hours, minutes)) => {
                     let number = |text: &str| text.parse::<i32>().map(i64::from).map_err(|_| UNKNOWN);
+                    let is_behind = hours.starts_with('-');
                     let (hours, minutes) = (number(hours)?, number(minutes)?);
-                    Ok(60 * if hours < 0 { hours * 60 - minutes } else { hours * 60 + minutes })
+                    Ok(60 * if is_behind { hours * 60 - minutes } else { hours * 60 + minutes })
                 }
             },
         }
