@@ -118,6 +118,11 @@ fn what_cannot_be_right_is_refused() {
     for (source, message) in [
         ("claim.sub", "claim is not known here; there is `claims`"),
         ("nonsense(1)", "there is no function nonsense"),
+        ("int(null)", "can never be: no such overload"),
+        ("bytes(dyn(1))", "can never be: no such overload"),
+        ("int(dyn('x'))", "can never be: not a whole number"),
+        ("claims.groups[[]]", "is of type list(dyn), which is no index and no key"),
+        ("claims.groups[?null]", "is of type null, which is no index and no key"),
         ("[1].existsOne(i, true)", "there is no function existsOne"),
         ("kubernetes.URL", "kubernetes is not known here; there is `claims`"),
         ("1 + 'a'", "there is no _+_ for (int, string)"),

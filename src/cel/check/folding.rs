@@ -5,6 +5,7 @@ use crate::cel::ast::Literal;
 use crate::cel::budget::Meter;
 use crate::cel::error::Fault;
 use crate::cel::program::{Call, Op};
+use crate::cel::types::Type;
 use crate::cel::value::Value;
 
 const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
@@ -15,13 +16,19 @@ const COST: u64 = 10_000;
 pub(super) fn constant(name: &str, call: &Call) -> Option<Result<Literal, Fault>> {
     let [argument] = call.arguments.as_slice() else { return None };
     let Op::Literal(literal) = argument else { return None };
+    if name == "dyn" {
+        return Some(Ok(literal.clone()));
+    }
     // Texts that are no times are known already: `literals` says what is wrong with them.
     let is_checked = matches!((name, literal), ("duration" | "timestamp", Literal::String(_)));
     if !CONVERSIONS.contains(&name) || is_checked {
         return None;
     }
     let arguments = [Value::from_literal(literal)];
-    let overload = call.candidates.iter().find(|overload| overload.takes(&arguments))?;
+    let Some(overload) = call.candidates.iter().find(|overload| overload.takes(&arguments)) else {
+        // Without candidates something was said about it already.
+        return (!call.candidates.is_empty()).then_some(Err(Fault::NoOverload));
+    };
     match (overload.body)(&mut Meter::new(COST), &arguments) {
         Ok(Value::Bool(value)) => Some(Ok(Literal::Bool(value))),
         Ok(Value::Double(value)) => Some(Ok(Literal::Double(value))),
@@ -30,5 +37,25 @@ pub(super) fn constant(name: &str, call: &Call) -> Option<Result<Literal, Fault>
         Ok(Value::Uint(value)) => Some(Ok(Literal::Uint(value))),
         Ok(_) => None,
         Err(fault) => Some(Err(fault)),
+    }
+}
+
+/// Whether something can never be what a lookup looks for, whatever the claims are: the API server does not even begin with
+/// it if it is constant.
+pub(super) fn is_no_key(index: &Op, of: &Type) -> bool {
+    let has_no_keys = matches!(
+        of,
+        Type::Bytes | Type::Duration | Type::Kind(_) | Type::List(_) | Type::Map(..) | Type::Null | Type::Timestamp
+    );
+    has_no_keys && is_constant(index)
+}
+
+fn is_constant(op: &Op) -> bool {
+    match op {
+        Op::Literal(_) | Op::Type(_) => true,
+        Op::List(items) => items.iter().all(|(item, _)| is_constant(item)),
+        Op::Map(entries) => entries.iter().all(|(key, value, _)| is_constant(key) && is_constant(value)),
+        Op::Call(call) => call.arguments.iter().all(is_constant),
+        _ => false,
     }
 }

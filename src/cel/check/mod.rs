@@ -179,7 +179,11 @@ impl Checker {
 
     /// `x[i]` and `x[?i]`. Both look into optionals, too.
     fn index(&mut self, at: u32, operand: &Node, index: &Node, optional: bool) -> Typed {
+        let place = index.at;
         let ((operand, operand_type), (index, index_type)) = (self.boxed(operand), self.boxed(index));
+        if folding::is_no_key(&index, &index_type) {
+            self.problem(place, format!("is of type {index_type}, which is no index and no key"));
+        }
         let given = [operand_type, index_type];
         let mut found: Option<Type> = None;
         for (is_list, within_optional) in [(true, false), (false, false), (true, true), (false, true)] {
