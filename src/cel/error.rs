@@ -5,7 +5,7 @@ use std::fmt;
 /// Why an expression is refused when it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct CompileError {
-    /// Everything that is wrong, in the order of the source. Never empty.
+    /// What is wrong, in the order of the source; when that is very much, the most of it is left out. Never empty.
     pub problems: Vec<Problem>,
     text: String,
 }

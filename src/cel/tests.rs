@@ -212,6 +212,12 @@ fn types_that_double_with_every_name_are_refused_at_once() {
 }
 
 #[test]
+fn a_page_of_mistakes_is_no_book() {
+    let page = format!("[1].map({}, [{}])", "x".repeat(4_000), "y,".repeat(2_900));
+    assert_eq!(compile(&page, Environment::Claims).unwrap_err().problems.len(), 20);
+}
+
+#[test]
 fn a_page_of_calls_is_not_too_complicated() {
     for call in ["[]+[]", "1==1", "{}[0]", "claims.a+claims.b"] {
         let page = format!("[{}]", vec![call; 9_900 / (call.len() + 1)].join(","));

@@ -40,6 +40,8 @@ pub(super) fn check(expression: &Node, environment: Environment) -> Result<(Op, 
     if checker.problems.is_empty() { Ok((op, found)) } else { Err(checker.problems) }
 }
 
+/// How many problems of one expression are said: a page can have thousands, each with a type in it.
+const MOST_PROBLEMS: usize = 20;
 /// How many parts a type may have.
 const MOST_PARTS: usize = 1_000;
 const TOO_COMPLICATED: &str = "has types that are too complicated";
@@ -59,7 +61,9 @@ type Typed = (Op, Type);
 
 impl Checker {
     fn problem(&mut self, at: u32, message: impl Into<String>) -> Type {
-        self.problems.push(Problem::at(at, message));
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(Problem::at(at, message));
+        }
         Type::Error
     }
 
