@@ -120,6 +120,8 @@ fn what_cannot_be_right_is_refused() {
         ("nonsense(1)", "there is no function nonsense"),
         ("int(null)", "can never be: no such overload"),
         ("bytes(dyn(1))", "can never be: no such overload"),
+        ("bool(dyn([1]))", "can never be: no such overload"),
+        ("claims.groups[dyn([1])]", "is of type dyn, which is no index and no key"),
         ("int(dyn('x'))", "can never be: not a whole number"),
         ("claims.groups[[]]", "is of type list(dyn), which is no index and no key"),
         ("claims.groups[?null]", "is of type null, which is no index and no key"),

@@ -15,10 +15,16 @@ const COST: u64 = 10_000;
 /// What a conversion of a literal makes; `None` if the call is no such conversion, or makes what has no literal.
 pub(super) fn constant(name: &str, call: &Call) -> Option<Result<Literal, Fault>> {
     let [argument] = call.arguments.as_slice() else { return None };
-    let Op::Literal(literal) = argument else { return None };
-    if name == "dyn" {
-        return Some(Ok(literal.clone()));
-    }
+    let literal = match argument {
+        Op::Literal(literal) => literal,
+        // Behind a dyn(): no conversion takes a list or a map.
+        Op::List(_) | Op::Map(_)
+            if CONVERSIONS.contains(&name) && is_constant(argument) && !call.candidates.is_empty() =>
+        {
+            return Some(Err(Fault::NoOverload));
+        }
+        _ => return None,
+    };
     // Texts that are no times are known already: `literals` says what is wrong with them.
     let is_checked = matches!((name, literal), ("duration" | "timestamp", Literal::String(_)));
     if !CONVERSIONS.contains(&name) || is_checked {
@@ -47,7 +53,8 @@ pub(super) fn is_no_key(index: &Op, of: &Type) -> bool {
         of,
         Type::Bytes | Type::Duration | Type::Kind(_) | Type::List(_) | Type::Map(..) | Type::Null | Type::Timestamp
     );
-    has_no_keys && is_constant(index)
+    let is_behind_dyn = matches!(index, Op::List(_) | Op::Map(_) | Op::Literal(Literal::Bytes(_) | Literal::Null));
+    (has_no_keys || is_behind_dyn) && is_constant(index)
 }
 
 fn is_constant(op: &Op) -> bool {

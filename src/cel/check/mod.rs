@@ -268,7 +268,14 @@ impl Checker {
             });
         }
         let found = found.unwrap_or_else(|| self.no_overload(at, name, given, is_member));
-        let call = Call { arguments, candidates };
+        let mut call = Call { arguments, candidates };
+        if name == "dyn"
+            && !call.candidates.is_empty()
+            && let Some(argument) = call.arguments.pop()
+        {
+            // It does nothing but change the type that is known.
+            return (argument, found);
+        }
         match folding::constant(name, &call) {
             Some(Ok(literal)) => (Op::Literal(literal), found),
             Some(Err(fault)) => {
