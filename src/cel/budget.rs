@@ -36,6 +36,11 @@ impl Meter {
         Ok(())
     }
 
+    /// Whether there is so much left.
+    pub(super) const fn has(&self, units: u64) -> bool {
+        self.left >= units
+    }
+
     /// Does something one level further down in a value.
     ///
     /// # Errors

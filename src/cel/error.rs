@@ -1,6 +1,7 @@
 //! What is wrong with an expression, and where in it.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why an expression is refused when it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +88,10 @@ pub enum Fault {
     /// The operation does not exist for values of these types.
     #[error("no such overload")]
     NoOverload,
-    /// A map has no such key, or an object no such field.
+    /// There is no field of this name, which stands in the expression.
+    #[error("no such key: {0}")]
+    NoSuchField(Arc<str>),
+    /// A map has no such key.
     #[error("no such key")]
     NoSuchKey,
     /// A number outside of its type's range.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ast::{Literal, LoopKind};
 use super::functions::Overload;
+use super::functions::regex::{Pattern, Search};
 use super::types::Type;
 
 /// One step of an evaluation, with those that it needs first.
@@ -31,6 +32,13 @@ pub(super) enum Op {
     Or(Box<Self>, Box<Self>),
     /// `x.or(y)`, or `x.orValue(y)`: the second one is looked at only if the first one is empty.
     Otherwise(Call, bool),
+    /// `x.matches(p)` and the like, with a pattern that is known.
+    Search {
+        how: Search,
+        text: Box<Self>,
+        pattern: Arc<Pattern>,
+        limit: Option<Box<Self>>,
+    },
     Select {
         operand: Box<Self>,
         field: Arc<str>,

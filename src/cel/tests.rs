@@ -51,13 +51,13 @@ fn expressions_see_claims_as_the_api_server_does() {
         ("claims.exp + 1", "error: no such overload"),
         ("string(int(claims.exp))", "string 1700000000"),
         ("claims.nothing == null", "bool true"),
-        ("claims.missing", "error: no such key"),
+        ("claims.missing", "error: no such key: missing"),
         ("has(claims.missing)", "bool false"),
         ("claims.?missing.orValue('x')", "string x"),
         ("claims.?email.orValue('x')", "string alice@example.org"),
         ("claims.?email.orValue(claims.missing)", "string alice@example.org"),
         ("claims.?email.or(optional.of(claims.missing)).value()", "string alice@example.org"),
-        ("claims.?missing.orValue(claims.missing)", "error: no such key"),
+        ("claims.?missing.orValue(claims.missing)", "error: no such key: missing"),
         ("has(claims.sub.x)", "bool false"),
         ("has(claims.groups.x)", "error: no such overload"),
         ("claims.sub.x", "error: no such overload"),
@@ -80,7 +80,7 @@ fn expressions_see_claims_as_the_api_server_does() {
         ),
         ("claims.missing == 1 || claims.sub == 'alice'", "bool true"),
         ("claims.missing == 1 && claims.sub == 'bob'", "bool false"),
-        ("claims.missing == 1 && claims.sub == 'alice'", "error: no such key"),
+        ("claims.missing == 1 && claims.sub == 'alice'", "error: no such key: missing"),
         ("claims.email_verified ? 'yes' : 'no'", "string yes"),
         ("[1, 2, 3].all(x, x > 0)", "bool true"),
         ("[1, 2, 3].map(x, x > 1, x * 2)", "list [4, 6]"),
@@ -320,4 +320,18 @@ fn the_documented_expressions_are_in_order() {
         }
     }
     assert!(count > 10, "only {count} were found");
+}
+
+#[test]
+fn patterns_are_compiled_when_they_are_known_and_never_in_a_hurry_otherwise() {
+    let claims = json!({"s": "straße", "pattern": r"^\pL{1,63}$"});
+    let subject = Subject::Claims(claims.as_object().unwrap());
+    let evaluate = |source: &str, units| {
+        compile(source, Environment::Claims).unwrap().evaluate_bool(subject, &mut Meter::new(units))
+    };
+    assert_eq!(evaluate(r"claims.s.matches('^\\pL{1,63}$')", 10_000), Ok(true));
+    assert_eq!(evaluate("claims.s.matches(claims.pattern)", 10_000), Err(Fault::TooExpensive));
+    assert_eq!(evaluate("claims.s.matches(claims.pattern)", FULL), Ok(true));
+    let many = vec!["''.matches('a')"; 21].join(" || ");
+    assert!(compile(&many, Environment::Claims).is_err());
 }

@@ -1,27 +1,50 @@
 //! Literals that a function could never take: found when the expression is loaded, not when the first token comes.
 
+use std::sync::Arc;
+
 use super::Checker;
 use crate::cel::ast::{Expr, Literal, Node};
-use crate::cel::functions::{format, regex};
+use crate::cel::error::Fault;
+use crate::cel::functions::format;
+use crate::cel::functions::regex::Pattern;
 use crate::cel::value::time;
 
+/// How many patterns one expression may have: compiling one can take a hundredth of a second.
+const MAX_PATTERNS: usize = 20;
+
 impl Checker {
-    pub(super) fn check_literals(&mut self, name: &str, target: Option<&Node>, arguments: &[Node]) {
+    /// Checks the literals of a call. A literal pattern comes back compiled.
+    pub(super) fn check_literals(
+        &mut self,
+        name: &str,
+        target: Option<&Node>,
+        arguments: &[Node],
+    ) -> Option<Arc<Pattern>> {
         match (name, target, arguments) {
-            ("duration", None, [argument]) => self.check_literal(argument, "duration", |text| {
-                time::parse_duration(text).map(drop).map_err(|fault| fault.to_string())
-            }),
-            ("timestamp", None, [argument]) => self.check_literal(argument, "timestamp", |text| {
-                time::Timestamp::parse(text).map(drop).map_err(|fault| fault.to_string())
-            }),
-            ("matches", Some(_), [pattern]) | ("matches", None, [_, pattern]) => {
-                self.check_literal(pattern, "regular expression", |text| regex::compile(text).map(drop));
-            }
-            ("find" | "findAll", Some(_), [pattern, ..]) => {
-                self.check_literal(pattern, "regular expression", |text| regex::compile(text).map(drop));
-            }
+            ("duration", None, [argument]) => self.check_literal(argument, "duration", time::parse_duration),
+            ("timestamp", None, [argument]) => self.check_literal(argument, "timestamp", time::Timestamp::parse),
+            ("matches", Some(_), [pattern])
+            | ("matches", None, [_, pattern])
+            | ("find" | "findAll", Some(_), [pattern, ..]) => return self.pattern(pattern),
             ("format", Some(target), [values]) => self.check_format(target, values),
             _ => {}
+        }
+        None
+    }
+
+    fn pattern(&mut self, node: &Node) -> Option<Arc<Pattern>> {
+        let Expr::Literal(Literal::String(text)) = &node.expr else { return None };
+        self.patterns += 1;
+        if self.patterns > MAX_PATTERNS {
+            self.problem(node.at, format!("is one regular expression too many; {MAX_PATTERNS} are the most"));
+            return None;
+        }
+        match Pattern::compile(text) {
+            Ok(pattern) => Some(Arc::new(pattern)),
+            Err(message) => {
+                self.problem(node.at, format!("is no regular expression: {message}"));
+                None
+            }
         }
     }
 
@@ -34,11 +57,11 @@ impl Checker {
         }
     }
 
-    fn check_literal(&mut self, node: &Node, what: &str, check: impl FnOnce(&str) -> Result<(), String>) {
+    fn check_literal<T>(&mut self, node: &Node, what: &str, read: impl FnOnce(&str) -> Result<T, Fault>) {
         if let Expr::Literal(Literal::String(text)) = &node.expr
-            && let Err(message) = check(text)
+            && let Err(fault) = read(text)
         {
-            self.problem(node.at, format!("is no {what}: {message}"));
+            self.problem(node.at, format!("is no {what}: {fault}"));
         }
     }
 }

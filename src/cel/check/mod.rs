@@ -17,6 +17,7 @@ use unify::{Known, fresh, most_general};
 use super::ast::{Expr, Literal, Loop, LoopKind, MapEntry, Node};
 use super::environment::Environment;
 use super::error::Problem;
+use super::functions::regex::{Pattern, Search};
 use super::functions::{self, Overload};
 use super::program::{Call, Iteration, Op};
 use super::types::{Type, Var};
@@ -30,6 +31,7 @@ pub(super) fn check(expression: &Node, environment: Environment) -> Result<(Op, 
         problems: Vec::new(),
         literals: Vec::new(),
         formats: 0,
+        patterns: 0,
     };
     let (op, found) = checker.node(expression);
     let found = checker.known.resolve(&found, true);
@@ -55,6 +57,8 @@ struct Checker {
     literals: Vec<Vec<(u32, Type)>>,
     /// How many calls of `format` are around: the values for it may be of different types.
     formats: u32,
+    /// How many literal patterns there were.
+    patterns: usize,
 }
 
 type Typed = (Op, Type);
@@ -227,9 +231,10 @@ impl Checker {
             ops.push(op);
             given.push(found);
         }
-        self.check_literals(name, target, arguments);
+        let pattern = self.check_literals(name, target, arguments);
         let Some(target) = target else {
-            return self.resolve(at, name.trim_start_matches('.'), ops, &given, false);
+            let typed = self.resolve(at, name.trim_start_matches('.'), ops, &given, false);
+            return with_pattern(name, pattern, typed);
         };
         if let Some(qualified) = target.qualified_name().map(|prefix| format!("{prefix}.{name}"))
             && functions::overloads(&qualified).is_some()
@@ -241,7 +246,7 @@ impl Checker {
         given.insert(0, found);
         match (&**name, self.resolve(at, name, ops, &given, true)) {
             (name @ ("or" | "orValue"), (Op::Call(call), found)) => (Op::Otherwise(call, name == "orValue"), found),
-            (_, typed) => typed,
+            (_, typed) => with_pattern(name, pattern, typed),
         }
     }
 
@@ -479,6 +484,22 @@ impl Checker {
         }
         let entry = self.known.resolve(entry, true);
         self.problem(at, format!("is of type {entry}, and has to be a map with one entry"))
+    }
+}
+
+/// A call with a pattern that is compiled already becomes a search.
+fn with_pattern(name: &str, pattern: Option<Arc<Pattern>>, (op, found): Typed) -> Typed {
+    let (Some(how), Some(pattern)) = (Search::named(name), pattern) else { return (op, found) };
+    match op {
+        Op::Call(call) if !call.candidates.is_empty() => {
+            let mut arguments = call.arguments.into_iter();
+            let text = arguments.next().map(Box::new);
+            // The pattern is the second one.
+            let limit = arguments.nth(1).map(Box::new);
+            let nothing = || Box::new(Op::Literal(Literal::Null));
+            (Op::Search { how, text: text.unwrap_or_else(nothing), pattern, limit }, found)
+        }
+        other => (other, found),
     }
 }
 

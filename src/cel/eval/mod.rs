@@ -8,6 +8,7 @@ mod loops;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::budget::Meter;
 use super::environment::Subject;
@@ -63,9 +64,21 @@ impl<'v> Evaluation<'v, '_> {
             Op::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, *variable, body, *flat),
             Op::Or(left, right) => self.junction(left, right, true),
             Op::Otherwise(call, unwrap) => self.otherwise(call, *unwrap),
+            Op::Search { how, text, pattern, limit } => {
+                let text = self.run(text)?;
+                let limit = match limit.as_ref().map(|limit| self.run(limit)).transpose()? {
+                    None => -1,
+                    Some(Value::Int(limit)) => limit,
+                    Some(_) => return Err(Fault::NoOverload),
+                };
+                pattern.search(*how, self.meter, &text, limit)
+            }
             Op::Select { operand, field, optional } => {
                 let operand = self.run(operand)?;
-                lookup::select(&operand, field, *optional)
+                lookup::select(&operand, field, *optional).map_err(|fault| match fault {
+                    Fault::NoSuchKey => Fault::NoSuchField(Arc::clone(field)),
+                    other => other,
+                })
             }
             Op::Type(named) => Ok(Value::Type(named.clone())),
             Op::Variable(Place::Global) => Ok(self.subject.value()),

@@ -31,9 +31,7 @@ pub(super) fn declare(table: &mut Table) {
     for from in [Int, String, Uint] {
         table.function("double", &[from], Double, double_of);
     }
-    for from in [Int, String] {
-        table.function("duration", &[from], Duration, duration_of);
-    }
+    table.function("duration", &[String], Duration, duration_of);
     for from in [Double, Duration, String, Timestamp, Uint] {
         table.function("int", &[from], Int, int_of);
     }
@@ -92,7 +90,6 @@ fn read_double(text: &str) -> Option<f64> {
 
 fn duration_of<'v>(_: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
     match arguments {
-        [Value::Int(nanoseconds)] => Ok(Value::Duration(*nanoseconds)),
         [Value::String(text)] => time::parse_duration(text).map(Value::Duration),
         _ => Err(Fault::NoOverload),
     }

@@ -113,7 +113,7 @@ fn flatten<'v>(meter: &mut Meter, list: &List<'v>, depth: i64, flat: &mut Vec<Va
     for item in list.iter() {
         meter.charge(1)?;
         match item {
-            Value::List(inner) if depth > 0 => flatten(meter, &inner, depth - 1, flat)?,
+            Value::List(inner) if depth > 0 => meter.deeper(|meter| flatten(meter, &inner, depth - 1, flat))?,
             item => flat.push(item),
         }
     }

@@ -6,7 +6,7 @@ use super::Table;
 use crate::cel::budget::Meter;
 use crate::cel::error::Fault;
 use crate::cel::types::Type;
-use crate::cel::value::Value;
+use crate::cel::value::{List, Map, Value};
 
 pub(super) fn declare(table: &mut Table) {
     let optional = Type::optional(Type::A);
@@ -70,19 +70,26 @@ fn unwrap<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, F
     Ok(Value::list(found))
 }
 
-/// Whether a value is what a field holds that nobody set.
+/// Whether a value is what a field holds that nobody set. To the API server a list or map that was looked up in claims or
+/// a user is never that, not even an empty one.
 fn is_zero(value: &Value<'_>) -> bool {
     match value {
         Value::Bool(value) => !value,
         Value::Bytes(bytes) => bytes.is_empty(),
         Value::Double(value) => *value == 0.0,
         Value::Duration(value) | Value::Int(value) => *value == 0,
-        Value::List(list) => list.len() == 0,
-        Value::Map(map) => map.len() == 0,
+        Value::List(list @ (List::Json(_, false) | List::Owned(_))) => list.len() == 0,
+        Value::Map(map @ (Map::Json(_, false) | Map::Owned(_))) => map.len() == 0,
         Value::Null => true,
-        Value::Optional(inner) => inner.as_ref().is_none_or(|inner| is_zero(inner)),
         Value::String(text) => text.is_empty(),
         Value::Uint(value) => *value == 0,
-        Value::Claims(_) | Value::Opaque(_) | Value::Timestamp(_) | Value::Type(_) | Value::User(_) => false,
+        Value::Claims(_)
+        | Value::List(_)
+        | Value::Map(_)
+        | Value::Opaque(_)
+        | Value::Optional(_)
+        | Value::Timestamp(_)
+        | Value::Type(_)
+        | Value::User(_) => false,
     }
 }

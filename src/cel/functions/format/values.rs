@@ -51,8 +51,8 @@ fn write_within(value: &Value<'_>, meter: &mut Meter, written: &mut String) -> R
         Value::Duration(span) => _ = write!(written, "duration(\"{}\")", time::duration_text(*span)),
         Value::Timestamp(time) => _ = write!(written, "timestamp(\"{}\")", time.text()?),
         Value::Type(found) => written.push_str(&type_name(found)),
-        Value::List(list) => write_list(list, meter, written)?,
-        Value::Map(map) => write_map(map, meter, written)?,
+        Value::List(list) => meter.deeper(|meter| write_list(list, meter, written))?,
+        Value::Map(map) => meter.deeper(|meter| write_map(map, meter, written))?,
         Value::Claims(_) | Value::Opaque(_) | Value::Optional(_) | Value::User(_) => return Err(NO_TEXT),
     }
     Ok(())

@@ -1,12 +1,11 @@
-//! Compiled patterns that were used lately, so that a loop does not compile the same one over and over.
+//! Compiled patterns that were used lately, so that a loop does not compile the same one over and over. Those that stand
+//! in an expression itself are compiled when it is loaded, and never come here.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use regex_automata::meta::Regex;
-
-use super::{ILLEGAL, LARGEST, compile};
+use super::{ILLEGAL, LARGEST, Pattern};
 use crate::cel::budget::Meter;
 use crate::cel::error::Fault;
 
@@ -20,11 +19,11 @@ const BYTES_PER_UNIT: usize = 100;
 thread_local! {
     /// The one that was used last is the first. Threads share none: a compiled pattern has scratch memory that only
     /// one can use at a time.
-    static CACHE: RefCell<VecDeque<(Box<str>, Rc<Regex>)>> = const { RefCell::new(VecDeque::new()) };
+    static CACHE: RefCell<VecDeque<(Box<str>, Rc<Pattern>)>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// The compiled pattern. Pays if it has to be compiled first.
-pub(super) fn get(meter: &mut Meter, pattern: &str) -> Result<Rc<Regex>, Fault> {
+pub(super) fn get(meter: &mut Meter, pattern: &str) -> Result<Rc<Pattern>, Fault> {
     let units = |bytes: usize| u64::try_from(bytes / BYTES_PER_UNIT).unwrap_or(u64::MAX);
     CACHE.with_borrow_mut(|cache| {
         if let Some(place) = cache.iter().position(|(known, _)| **known == *pattern)
@@ -34,8 +33,13 @@ pub(super) fn get(meter: &mut Meter, pattern: &str) -> Result<Rc<Regex>, Fault> 
             cache.push_front(entry);
             return Ok(regex);
         }
+        // Compiling takes long before it is known how long. What has not enough left for the largest pattern does not begin:
+        // the brief try of a mapping never does.
+        if !meter.has(units(LARGEST)) {
+            return Err(Fault::TooExpensive);
+        }
         meter.charge(units(pattern.len()))?;
-        let Ok(regex) = compile(pattern) else {
+        let Ok(regex) = Pattern::compile(pattern) else {
             // It may have been found too large only after all the work.
             meter.charge(units(LARGEST))?;
             return Err(ILLEGAL);

@@ -9,8 +9,6 @@ mod classes;
 mod names;
 mod translate;
 
-use std::rc::Rc;
-
 use regex_automata::meta;
 use regex_automata::util::syntax;
 
@@ -35,64 +33,111 @@ pub(super) fn declare(table: &mut Table) {
     table.member("findAll", &[String, String, Int], Type::list(String), find_all);
 }
 
-/// Compiles a pattern.
-///
-/// # Errors
-///
-/// What is wrong with it, to be put after a colon.
-pub(in crate::cel) fn compile(pattern: &str) -> Result<meta::Regex, String> {
-    let translated = translate::translate(pattern)?;
-    let config = meta::Regex::config().nfa_size_limit(Some(LARGEST)).hybrid_cache_capacity(SCRATCH);
-    let syntax = syntax::Config::new().utf8(false);
-    meta::Regex::builder().configure(config).syntax(syntax).build(&translated).map_err(|error| {
-        if error.size_limit().is_some() {
-            "takes too much memory when compiled".to_owned()
-        } else {
-            "uses something that RE2 has not".to_owned()
-        }
-    })
+/// A compiled pattern.
+pub(in crate::cel) struct Pattern {
+    regex: meta::Regex,
+    /// How long its source is, in bytes.
+    length: usize,
 }
 
-/// The compiled pattern, and what a search in a text pays: as much as the API server lets it pay, and more for a
-/// pattern that became large.
-fn prepare(meter: &mut Meter, text: &str, pattern: &str) -> Result<(Rc<meta::Regex>, u64), Fault> {
-    let units = |length: usize, each: usize| u64::try_from(length.div_ceil(each)).unwrap_or(u64::MAX);
-    let search = units(text.len() + 1, 10);
-    meter.charge(search.saturating_mul(units(pattern.len(), 4)))?;
-    let regex = cache::get(meter, pattern)?;
-    meter.charge(search.saturating_mul(units(regex.memory_usage(), 8192)))?;
-    Ok((regex, search))
+/// What a pattern is looked for with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cel) enum Search {
+    Find,
+    FindAll,
+    Matches,
+}
+
+impl Search {
+    pub(in crate::cel) fn named(name: &str) -> Option<Self> {
+        match name {
+            "find" => Some(Self::Find),
+            "findAll" => Some(Self::FindAll),
+            "matches" => Some(Self::Matches),
+            _ => None,
+        }
+    }
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, to be put after a colon.
+    pub(in crate::cel) fn compile(pattern: &str) -> Result<Self, String> {
+        let translated = translate::translate(pattern)?;
+        let config = meta::Regex::config().nfa_size_limit(Some(LARGEST)).hybrid_cache_capacity(SCRATCH);
+        let syntax = syntax::Config::new().utf8(false);
+        match meta::Regex::builder().configure(config).syntax(syntax).build(&translated) {
+            Ok(regex) => Ok(Self { regex, length: pattern.len() }),
+            Err(error) if error.size_limit().is_some() => Err("takes too much memory when compiled".to_owned()),
+            Err(_) => Err("uses something that RE2 has not".to_owned()),
+        }
+    }
+
+    fn memory_usage(&self) -> usize {
+        self.regex.memory_usage()
+    }
+
+    /// Searches a text; `limit` is for [`Search::FindAll`], a negative one stands for all. Pays as much as the API server
+    /// lets it pay, and more for a pattern that became large.
+    pub(in crate::cel) fn search<'v>(
+        &self,
+        how: Search,
+        meter: &mut Meter,
+        text: &Value<'v>,
+        limit: i64,
+    ) -> Result<Value<'v>, Fault> {
+        let Value::String(text) = text else { return Err(Fault::NoOverload) };
+        let search = units(text.len() + 1, 10);
+        meter.charge(search.saturating_mul(units(self.length, 4)))?;
+        meter.charge(search.saturating_mul(units(self.memory_usage(), 8192)))?;
+        match how {
+            Search::Matches => Ok(Value::Bool(self.regex.is_match(&**text))),
+            Search::Find => {
+                let found = self.regex.find(&**text).and_then(|found| text.get(found.range()));
+                Ok(Value::string(found.unwrap_or_default()))
+            }
+            Search::FindAll => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                let mut all = Vec::new();
+                for found in self.regex.find_iter(&**text).take(limit) {
+                    let found = text.get(found.range()).unwrap_or_default();
+                    // A search may go to the end of the text for a short match, over and over.
+                    meter.charge(1 + search / 100)?;
+                    all.push(Value::string(found));
+                }
+                Ok(Value::list(all))
+            }
+        }
+    }
+}
+
+fn units(length: usize, each: usize) -> u64 {
+    u64::try_from(length.div_ceil(each)).unwrap_or(u64::MAX)
+}
+
+/// A search with a pattern that is not known before the evaluation.
+fn run<'v>(how: Search, meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
+    let (text, pattern, limit) = match arguments {
+        [text, Value::String(pattern)] => (text, pattern, -1),
+        [text, Value::String(pattern), Value::Int(limit)] => (text, pattern, *limit),
+        _ => return Err(Fault::NoOverload),
+    };
+    cache::get(meter, pattern)?.search(how, meter, text, limit)
 }
 
 fn matches<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
-    let [Value::String(text), Value::String(pattern)] = arguments else { return Err(Fault::NoOverload) };
-    let (regex, _) = prepare(meter, text, pattern)?;
-    Ok(Value::Bool(regex.is_match(&**text)))
+    run(Search::Matches, meter, arguments)
 }
 
 /// The first match, or an empty string.
 fn find<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
-    let [Value::String(text), Value::String(pattern)] = arguments else { return Err(Fault::NoOverload) };
-    let (regex, _) = prepare(meter, text, pattern)?;
-    let found = regex.find(&**text).and_then(|found| text.get(found.range()));
-    Ok(Value::string(found.unwrap_or_default()))
+    run(Search::Find, meter, arguments)
 }
 
-/// All matches that do not overlap, or the first so many of them; a negative number stands for all.
+/// All matches that do not overlap, or the first so many of them.
 fn find_all<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
-    let (text, pattern, limit) = match arguments {
-        [Value::String(text), Value::String(pattern)] => (text, pattern, -1),
-        [Value::String(text), Value::String(pattern), Value::Int(limit)] => (text, pattern, *limit),
-        _ => return Err(Fault::NoOverload),
-    };
-    let (regex, search) = prepare(meter, text, pattern)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut all = Vec::new();
-    for found in regex.find_iter(&**text).take(limit) {
-        let found = text.get(found.range()).unwrap_or_default();
-        // A search may go to the end of the text for a short match, over and over.
-        meter.charge(1 + search / 100)?;
-        all.push(Value::string(found));
-    }
-    Ok(Value::list(all))
+    run(Search::FindAll, meter, arguments)
 }
