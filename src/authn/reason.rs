@@ -45,7 +45,7 @@ codes! {
         CriticalHeader "critical_header" "The token's header has `crit` or `b64`: extensions that must be understood, and none is.",
         DistributedClaim "distributed_claim" "The groups that the token says are elsewhere were asked for, and what came is not good.",
         DistributedEndpoint "distributed_endpoint" "The token says that its groups are at an address that is not one of the issuer's `distributedClaims.allowedEndpoints`.",
-        DuplicateMember "duplicate_member" "The token's header or claims name a member twice.",
+        DuplicateMember "duplicate_member" "The token's header or claims name a member twice, or a registered claim in another case.",
         EmailNotVerified "email_not_verified" "The user name is an e-mail address that the issuer does not call verified.",
         EmbeddedKey "embedded_key" "The token's header brings its own key (`jwk`, `jku` or `x5u`); keys come from the issuer only.",
         Encrypted "encrypted" "The token is encrypted or compressed (`enc`, `zip`, five parts); only signed tokens are taken.",

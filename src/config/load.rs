@@ -194,8 +194,11 @@ fn kubernetes(
                 report.error("mutually_exclusive", &inline_path, message, "keep one of the two");
             }
             let mut own_report = Report::about(name.clone());
-            let part = values::file(&name, &file_path, files, report)
-                .and_then(|content| yaml::read(&content.bytes, &mut own_report));
+            let part = values::file(&name, &file_path, files, report).and_then(|content| {
+                let part = yaml::read(&content.bytes, &mut own_report)?;
+                authentication::form::check(&content.bytes, &mut own_report);
+                Some(part)
+            });
             (part, root.clone(), own_report)
         }
         None => {

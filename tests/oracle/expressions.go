@@ -8,7 +8,6 @@ import (
 	"math"
 	"sort"
 	"strconv"
-	"time"
 	_ "unsafe" // for linkname
 
 	"github.com/google/cel-go/cel"
@@ -50,6 +49,8 @@ func compile(asked request) (authenticationcel.CompilationResult, error) {
 		return compiler.CompileClaimsExpression(&authenticationcel.ClaimValidationCondition{Expression: asked.Expression})
 	case "user":
 		return compiler.CompileUserExpression(&authenticationcel.UserValidationCondition{Expression: asked.Expression})
+	case "any-user":
+		return compiler.CompileUserExpression(&authenticationcel.ClaimMappingExpression{Expression: asked.Expression})
 	}
 	panic(fmt.Sprintf("unknown kind %q", asked.Kind))
 }
@@ -108,7 +109,7 @@ func evaluateOne(compiled authenticationcel.CompilationResult, asked request, va
 
 func mapped(compiled authenticationcel.CompilationResult, kind string, value traits.Mapper) (ref.Val, error) {
 	results := []authenticationcel.CompilationResult{compiled}
-	if kind == "user" {
+	if kind == "user" || kind == "any-user" {
 		evaluations, err := authenticationcel.NewUserMapper(results).EvalUser(context.Background(), value)
 		if err != nil {
 			return nil, err
@@ -142,10 +143,6 @@ func plain(value ref.Val) typed {
 		return typed{name, base64.StdEncoding.EncodeToString(v)}
 	case types.Null:
 		return typed{name, nil}
-	case types.Timestamp:
-		return typed{name, v.UTC().Format(time.RFC3339Nano)}
-	case types.Duration:
-		return typed{name, strconv.FormatInt(int64(v.Duration), 10)}
 	case *types.Type:
 		return typed{name, v.String()}
 	case *types.Optional:

@@ -5,7 +5,7 @@
 //
 //	{"op":"load","document":"..."}
 //	{"op":"authenticate","document":"...","now":1800000000,"jwks":{"https://issuer":"{\"keys\":[...]}"},"tokens":["..."]}
-//	{"op":"cel","kind":"mapping|rule|user","expression":"...","claims":["{...}"],"users":[{...}],"cost":true}
+//	{"op":"cel","kind":"mapping|rule|user|any-user","expression":"...","claims":["{...}"],"users":[{...}],"cost":true}
 //	{"op":"bench","kind":"mapping","expression":"...","claims":["{...}"],"rounds":5}
 //
 // A member "id" is given back as it is. See the files for what the answers hold.

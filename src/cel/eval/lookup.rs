@@ -62,7 +62,7 @@ fn position(list: &List<'_>, key: &Value<'_>) -> Result<Option<usize>, Fault> {
         Value::Uint(index) => usize::try_from(*index).ok(),
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range")]
         Value::Double(index) if index.fract() == 0.0 && (0.0..9e15).contains(index) => Some(*index as usize),
-        Value::Double(_) => None,
+        Value::Double(_) => return Err(Fault::Invalid("not a whole number, and so no index")),
         _ => return Err(Fault::NoOverload),
     };
     Ok(position.filter(|position| *position < list.len()))

@@ -6,10 +6,9 @@ use std::rc::Rc;
 use super::{Evaluation, Outcome};
 use crate::cel::ast::LoopKind;
 use crate::cel::error::Fault;
-use crate::cel::escape;
 use crate::cel::functions::{count, sort_by_keys};
 use crate::cel::program::{Iteration, Op};
-use crate::cel::value::{Key, Map, Text, Value};
+use crate::cel::value::{Key, Map, Value};
 
 const REPEATED_KEY: Fault = Fault::Invalid("a map has the same key twice");
 
@@ -49,6 +48,9 @@ impl<'v> Evaluation<'v, '_> {
                 Ok(Value::list(made))
             }
             LoopKind::SortBy => {
+                if !matches!(pairs.range, Value::List(_)) {
+                    return Err(Fault::NoOverload);
+                }
                 let (mut items, mut keys) = (Vec::new(), Vec::new());
                 self.each(iteration, &pairs, |evaluation, item| {
                     keys.push(evaluation.body(iteration)?);
@@ -158,16 +160,10 @@ impl<'v> Pairs<'v> {
         let keys = match &range {
             Value::List(_) => Vec::new(),
             Value::Map(map) => map.keys(),
-            // The API server goes over the names and then looks each one up, escapes undone; one that it does not find so
-            // is an error.
-            Value::Claims(claims)
-                if !claims
-                    .keys()
-                    .all(|name| escape::undone(name).is_some_and(|meant| claims.contains_key(&*meant))) =>
-            {
-                return Err(Fault::NoSuchKey);
+            // The API server goes over them in accidental order.
+            Value::Claims(_) => {
+                return Err(Fault::Invalid("claims as a whole cannot be gone over, only what is in them"));
             }
-            Value::Claims(claims) => claims.keys().map(|name| Value::String(Text::Borrowed(name))).collect(),
             _ => return Err(Fault::NoOverload),
         };
         Ok(Self { range, keys, has_two })
@@ -183,11 +179,8 @@ impl<'v> Pairs<'v> {
             return if self.has_two { (count(index), item) } else { (item, Value::Null) };
         }
         let key = self.keys.get(index).cloned().unwrap_or(Value::Null);
-        let value = match (&self.range, &key) {
-            (Value::Map(map), key) if self.has_two => map.find_exactly(key),
-            (Value::Claims(claims), Value::String(name)) if self.has_two => {
-                claims.get(&**name).map(|claim| Value::from_json(claim, true))
-            }
+        let value = match &self.range {
+            Value::Map(map) if self.has_two => map.find_exactly(&key),
             _ => None,
         };
         (key, value.unwrap_or(Value::Null))

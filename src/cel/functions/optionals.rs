@@ -82,13 +82,13 @@ fn is_zero(value: &Value<'_>) -> bool {
         Value::Map(map @ (Map::Json(_, false) | Map::Owned(_))) => map.len() == 0,
         Value::Null => true,
         Value::String(text) => text.is_empty(),
+        Value::Timestamp(time) => time.is_zero(),
         Value::Uint(value) => *value == 0,
         Value::Claims(_)
         | Value::List(_)
         | Value::Map(_)
         | Value::Opaque(_)
         | Value::Optional(_)
-        | Value::Timestamp(_)
         | Value::Type(_)
         | Value::User(_) => false,
     }

@@ -60,6 +60,11 @@ impl Timestamp {
         }
     }
 
+    /// Whether it is what Go has for no time: the first second of the year 1.
+    pub(in crate::cel) const fn is_zero(self) -> bool {
+        self.seconds == -62_135_596_800 && self.nanoseconds == 0
+    }
+
     pub(in crate::cel) const fn seconds(self) -> i64 {
         self.seconds
     }

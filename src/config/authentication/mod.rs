@@ -6,6 +6,7 @@
 
 mod claims;
 mod extra;
+pub(super) mod form;
 mod issuer;
 mod url;
 

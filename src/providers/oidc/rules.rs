@@ -22,6 +22,7 @@ pub(super) fn issuer(claims: &Map<String, Value>, configured: &str) -> Result<()
 /// The token must be of the wanted kind, and its members must have the types of that kind.
 pub(super) fn profile(header: &Header, claims: &Map<String, Value>, profile: TokenProfile) -> Result<(), Stop> {
     kind(header.unverified_typ(), claims, profile)?;
+    spelling(claims)?;
     for name in ["sub", "jti"] {
         if claims.get(name).is_some_and(|value| !value.is_string()) {
             return Err(CLAIM_TYPE);
@@ -34,6 +35,28 @@ pub(super) fn profile(header: &Header, claims: &Map<String, Value>, profile: Tok
         }
     }
     distributed_claims(claims)
+}
+
+/// The claims that the API server's own OIDC authenticator reads whatever the case of their names, the last of them winning:
+/// what says `exp` to us and `EXP` to it would be another token there.
+const REGISTERED: [&str; 10] =
+    ["iss", "sub", "aud", "exp", "nbf", "iat", "nonce", "at_hash", "_claim_names", "_claim_sources"];
+
+/// A registered claim must be spelled as it is registered, or there would be two readings of the token.
+fn spelling(claims: &Map<String, Value>) -> Result<(), Stop> {
+    let is_respelled = |name: &String| {
+        REGISTERED.iter().any(|registered| name != registered && name.chars().map(folded).eq(registered.chars()))
+    };
+    if claims.keys().any(is_respelled) { Err(Stop::Reject(Reason::DuplicateMember)) } else { Ok(()) }
+}
+
+/// A character as Go compares it when case does not count.
+const fn folded(character: char) -> char {
+    match character {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    }
 }
 
 /// A `typ` other than the two that bearer tokens have is refused, known or not: RFC 8725 section 3.11 tells kinds

@@ -438,6 +438,19 @@ fn c4_members_with_the_wrong_type_are_refused() {
 }
 
 #[test]
+fn c1_a_registered_claim_in_another_case_is_a_second_reading_and_refused() {
+    for name in
+        ["EXP", "Exp", "NBF", "ISS", "Aud", "SUB", "i\u{17f}s", "Nonce", "AT_HASH", "_Claim_Names", "_claim_sourceS"]
+    {
+        let text = signed(&claims_with(json!({name: "x"})));
+        assert_eq!(verdict(&text, &keys(), &policy()), Verdict::Reject(Reason::DuplicateMember), "{name}");
+    }
+    for name in ["Email", "GROUPS", "expires", "is", "jti2"] {
+        assert_eq!(of_claims(&claims_with(json!({name: "x"}))), accepted(), "{name}");
+    }
+}
+
+#[test]
 fn d12_distributed_claims_must_be_consistent_and_lead_nowhere() {
     let judged = |names: Value, sources: Value| {
         of_claims(&claims_with(json!({"_claim_names": names, "_claim_sources": sources})))

@@ -1,0 +1,242 @@
+//! Where we differ from Kubernetes on purpose: the only place that excuses a disagreement.
+//!
+//! Every row has a name that `docs/authentication-configuration.md` explains, and is stricter, but for the few that say
+//! otherwise.
+
+use countersign::cel::Fault;
+use serde_json::Value;
+
+use crate::compare::Question;
+use crate::oracle::{self, Load, Problem};
+use crate::ours::{Finding, Outcome};
+use crate::tokens::{Form, NOW, Token};
+use crate::tree::Tree;
+
+/// An error that only we have: a document that Kubernetes takes is refused.
+pub(crate) fn stricter_load(finding: &Finding, text: &str, theirs: &Load) -> Option<&'static str> {
+    let says = |part: &str| finding.message.contains(part);
+    Some(match finding.code {
+        "invalid_url" if says("has no host") || says("cannot exist") => "unusable-url",
+        // Kubernetes does not look at the expression of a key that is there twice.
+        "required" | "invalid_expression" if finding.path.ends_with(".valueExpression") && !theirs.loads => {
+            "more-at-once"
+        }
+        "wrong_type" if says("is nothing") && text.contains("null") || text.contains("~") => "null-items",
+        "invalid_expression" => return stricter_expression(text, &finding.message),
+        "yaml" if says("unsupported tag") => "yaml-tags",
+        "reserved_prefix" => "reserved-prefix",
+        "similar_issuers" => "similar-issuers",
+        "unusable_prefix" => "unusable-prefix",
+        // Kubernetes does not look at the policy when there are no audiences.
+        "invalid" if finding.path.ends_with(".audienceMatchPolicy") && !theirs.loads => "more-at-once",
+        // Kubernetes reads the first and ignores the others.
+        "yaml" if says("Documents {") && text.contains("---") => "one-document",
+        // YAML allows no control characters, escaped ones excepted.
+        "yaml" if text.contains(|c: char| c.is_control() && c != '\n') => "control-characters",
+        _ => return None,
+    })
+}
+
+/// A token that Kubernetes takes is refused. Each row looks for what it speaks of: a wrong reason excuses nothing.
+pub(crate) fn stricter_token(
+    ours: &Outcome,
+    token: &Token,
+    theirs: &oracle::User,
+    question: &Question,
+) -> Option<&'static str> {
+    let (Outcome::Refused(code) | Outcome::Undecided(code) | Outcome::Declined(code)) = ours else { return None };
+    let claims = &token.claims;
+    let time = |name: &str| Time::of(claims, name);
+    let names =
+        || [&theirs.username, &theirs.uid].into_iter().chain(&theirs.groups).chain(theirs.extra.values().flatten());
+    let rows = match *code {
+        _ if has_other_spelling(claims) => "exact-names",
+        "time_invalid" if ["exp", "nbf", "iat"].iter().any(|name| time(name) == Time::Odd) => "strict-times",
+        "expired" if matches!(time("exp"), Time::At(at) if at.floor() == NOW as f64) => "expiry-second",
+        "not_yet_valid_soon" if matches!(time("nbf"), Time::At(at) if at > NOW as f64) => "not-before",
+        "issued_in_future" | "not_yet_valid_soon" if matches!(time("iat"), Time::At(at) if at > NOW as f64) => {
+            "issued-in-future"
+        }
+        "claim_type" if claims.members().iter().any(|(name, value)| is_mistyped(name, value, question)) => {
+            "strict-types"
+        }
+        "malformed" if token.form == Form::Space => "compact-form",
+        "claim_mismatch" if claims.members().iter().any(|(name, value)| is_mistyped(name, value, question)) => {
+            "strict-types"
+        }
+        "malformed" if token.header.members().iter().any(|(name, value)| is_mistyped_header(name, value)) => {
+            "strict-types"
+        }
+        "identity_invalid"
+            if theirs.username.is_empty()
+                || has_empty_name(question, claims)
+                || names().any(|name| is_deceptive(name)) =>
+        {
+            "names"
+        }
+        "reserved_identity" if names().any(|name| looks_reserved(name)) => "reserved-names",
+        "oversized" if is_large(claims) || is_large(&token.header) => "limits",
+        "duplicate_member" if claims.has_duplicates() || token.header.has_duplicates() => "duplicate-members",
+        "malformed" if claims.has_number_beyond_floats() || token.header.has_number_beyond_floats() => "number-range",
+        "token_profile"
+            if ["typ", "cty"].iter().any(|name| token.header.get(name).is_some()) || claims.get("events").is_some() =>
+        {
+            "foreign-tokens"
+        }
+        "critical_header" | "embedded_key" | "encrypted" => "header-extensions",
+        "key_ambiguous" | "unknown_key" if token.header.get("kid").is_none_or(|kid| kid == &Tree::text("")) => {
+            "key-without-name"
+        }
+        "weak_key" | "unknown_key" | "keys_unavailable" | "key_ambiguous"
+            if question.key_set == 3 || question.key_set == 5 =>
+        {
+            "key-use"
+        }
+        _ => return None,
+    };
+    Some(rows)
+}
+
+/// What a date is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Time {
+    Absent,
+    At(f64),
+    Odd,
+}
+
+impl Time {
+    fn of(claims: &Tree, name: &str) -> Self {
+        match claims.get(name) {
+            None => Self::Absent,
+            Some(Tree::Word(word)) => match word.parse::<f64>() {
+                Ok(seconds) if seconds.is_sign_positive() && seconds <= 253_402_300_799.0 => Self::At(seconds),
+                _ => Self::Odd,
+            },
+            Some(_) => Self::Odd,
+        }
+    }
+}
+
+/// Go reads members of structs without regard to case.
+fn has_other_spelling(claims: &Tree) -> bool {
+    let known = ["iss", "sub", "aud", "exp", "nbf", "iat", "nonce", "at_hash", "_claim_names", "_claim_sources"];
+    claims.members().iter().any(|(name, _)| known.iter().any(|known| name != known && name.eq_ignore_ascii_case(known)))
+}
+
+/// A claim that is read and is not what it is read as.
+fn is_mistyped(name: &str, value: &Tree, question: &Question) -> bool {
+    let is_text = matches!(value, Tree::Text(_));
+    let is_mapped =
+        || question.document.tree.nodes().iter().any(|node| node.get("claim").and_then(Tree::as_text) == Some(name));
+    match name {
+        "sub" | "jti" | "nonce" | "at_hash" | "iss" => !is_text,
+        "aud" => {
+            !is_text && !value.items().iter().all(|item| matches!(item, Tree::Text(_)))
+                || matches!(value, Tree::Word(_))
+        }
+        "_claim_names" | "_claim_sources" => true,
+        _ => is_mapped() && !is_text,
+    }
+}
+
+fn is_mistyped_header(name: &str, value: &Tree) -> bool {
+    matches!(name, "kid" | "typ" | "cty" | "alg") && !matches!(value, Tree::Text(_))
+}
+
+/// Whether there is nothing behind the user name's prefix.
+fn has_empty_name(question: &Question, claims: &Tree) -> bool {
+    let usernames =
+        question.document.tree.nodes().into_iter().filter_map(|node| node.get("username")?.get("claim")?.as_text());
+    usernames.into_iter().any(|claim| claims.get(claim) == Some(&Tree::text("")))
+}
+
+fn is_deceptive(name: &str) -> bool {
+    let is_seen = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    name.trim() != name || !name.chars().all(is_seen)
+}
+
+fn looks_reserved(name: &str) -> bool {
+    name.to_lowercase().starts_with("system:")
+}
+
+fn is_large(tree: &Tree) -> bool {
+    let is_long = |node: &&Tree| {
+        node.items().len() > 500 || node.members().len() > 256 || node.as_text().is_some_and(|text| text.len() > 1000)
+    };
+    tree.depth() > 32 || tree.json().len() > 12 * 1024 || tree.nodes().iter().any(is_long)
+}
+
+/// A token that Kubernetes refuses is taken.
+pub(crate) fn laxer_token(error: &str, token: &Token, question: &Question) -> Option<&'static str> {
+    let algorithm = token.header.get("alg").and_then(Tree::as_text);
+    if algorithm == Some("EdDSA") && error.contains("unsupported algorithm") {
+        return Some("eddsa");
+    }
+    let text = question.document.text();
+    if error.contains("must return a string or a list of strings")
+        && (text.contains(".split(") || text.contains(".findAll("))
+    {
+        return Some("native-lists");
+    }
+    if question.key_set == 4 && error.contains("failed to verify signature") {
+        return Some("unknown-keys");
+    }
+    None
+}
+
+/// An error that only Kubernetes has.
+pub(crate) fn laxer_load(problem: &Problem, text: &str) -> Option<&'static str> {
+    problem.field.to_lowercase().ends_with("expression").then(|| laxer_expression(text, &problem.detail)).flatten()
+}
+
+/// Whether Kubernetes' own code ends with a panic: a `?` before an item or value that has no type.
+pub(crate) fn panics(fault: &str) -> bool {
+    fault.contains("panic: runtime error: index out of range [0] with length 0")
+}
+
+/// An expression that only Kubernetes compiles.
+pub(crate) fn stricter_expression(expression: &str, error: &str) -> Option<&'static str> {
+    Some(match error {
+        _ if expression.contains('`') && error.contains('`') => "quoted-names",
+        _ if error.contains("has no order") => "sorting",
+        _ if error.contains("objects cannot be made") => "objects",
+        _ => return None,
+    })
+}
+
+/// An expression that only we compile.
+pub(crate) fn laxer_expression(expression: &str, error: &str) -> Option<&'static str> {
+    // What an optional item is of is found out later there than here.
+    let is_late = error.contains("expected type 'any' but found") || error.contains("expected type 'dyn' but found");
+    // And what an empty list is of, found out there from the first kind of key that can be sorted by.
+    let is_early = error.contains("no matching overload") && expression.contains("[].sortBy(");
+    (is_early || is_late && expression.contains('?')).then_some("inferred-items")
+}
+
+/// An evaluation that only ends well with Kubernetes.
+pub(crate) fn stricter_value(_expression: &str, fault: &Fault, _theirs: &Value) -> Option<&'static str> {
+    Some(match fault {
+        Fault::Invalid("a quantity that is too large, or has too many digits") => "quantities",
+        Fault::Invalid("claims as a whole cannot be gone over, only what is in them") => "claims-object",
+        Fault::Invalid("not a key that a map can have" | "a map has the same key twice") => "map-keys",
+        _ => return None,
+    })
+}
+
+/// An evaluation that only ends well with us.
+pub(crate) fn laxer_value(_expression: &str, _error: &str) -> Option<&'static str> {
+    None
+}
+
+/// An evaluation that gives another value.
+pub(crate) fn other_value(expression: &str, _ours: &Value, _theirs: &Value) -> Option<&'static str> {
+    let has = |part: &str| expression.contains(part);
+    if has(".validate(") {
+        return Some("validation-texts");
+    }
+    (has("type(") && has("claims")).then_some("claims-object")
+}
