@@ -17,6 +17,7 @@ mod error;
 mod escape;
 mod eval;
 mod functions;
+pub mod fuzzing;
 mod parse;
 mod program;
 mod result;

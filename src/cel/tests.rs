@@ -124,7 +124,7 @@ fn what_cannot_be_right_is_refused() {
         ("claims.groups[dyn([1])]", "is of type dyn, which is no index and no key"),
         ("int(dyn('x'))", "can never be: not a whole number"),
         ("claims.groups[[]]", "is of type list(dyn), which is no index and no key"),
-        ("claims.groups[?null]", "is of type null, which is no index and no key"),
+        ("claims.groups[?null]", "is of type null_type, which is no index and no key"),
         ("[1].existsOne(i, true)", "there is no function existsOne"),
         ("kubernetes.URL", "kubernetes is not known here; there is `claims`"),
         ("1 + 'a'", "there is no _+_ for (int, string)"),

@@ -152,7 +152,7 @@ impl fmt::Display for Type {
             Self::Int => "int",
             Self::List(item) => return write!(f, "list({item})"),
             Self::Map(key, value) => return write!(f, "map({key}, {value})"),
-            Self::Null => "null",
+            Self::Null => "null_type",
             Self::Opaque(opaque) => opaque.name(),
             Self::Optional(inner) => return write!(f, "optional_type({inner})"),
             Self::String => "string",

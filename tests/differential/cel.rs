@@ -269,7 +269,8 @@ fn compare_values(
             Ok(())
         }
         (Ok(value), true) => {
-            if excused(deviations::other_value(&question.expression, &value, &theirs.value)) {
+            let is_reordered = unordered(canonical(&value)) == unordered(canonical(&theirs.value));
+            if excused(deviations::other_value(&question.expression, is_reordered)) {
                 return Ok(());
             }
             Err(("another value".to_owned(), value.to_string()))
@@ -338,4 +339,17 @@ fn canonical(typed: &Value) -> Value {
         (_, other) => other.clone(),
     };
     json!({"type": kind, "value": content})
+}
+
+/// The same with every list in one order.
+fn unordered(value: Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<_> = items.into_iter().map(unordered).collect();
+            items.sort_by_cached_key(Value::to_string);
+            Value::Array(items)
+        }
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, unordered(value))).collect(),
+        other => other,
+    }
 }

@@ -233,8 +233,11 @@ pub(crate) fn laxer_value(_expression: &str, _error: &str) -> Option<&'static st
 }
 
 /// An evaluation that gives another value.
-pub(crate) fn other_value(expression: &str, _ours: &Value, _theirs: &Value) -> Option<&'static str> {
+pub(crate) fn other_value(expression: &str, is_reordered: bool) -> Option<&'static str> {
     let has = |part: &str| expression.contains(part);
+    if is_reordered && (has(".map(") || has(".transformList(")) {
+        return Some("map-order");
+    }
     if has(".validate(") {
         return Some("validation-texts");
     }

@@ -23,11 +23,11 @@ pub(super) fn constant(name: &str, call: &Call) -> Option<Result<Literal, Fault>
         {
             return Some(Err(Fault::NoOverload));
         }
+        // What another conversion made that has no literal: bytes, a time, a span.
+        Op::Call(inner) if CONVERSIONS.contains(&name) && is_constant(argument) => return nested(call, inner),
         _ => return None,
     };
-    // Texts that are no times are known already: `literals` says what is wrong with them.
-    let is_checked = matches!((name, literal), ("duration" | "timestamp", Literal::String(_)));
-    if !CONVERSIONS.contains(&name) || is_checked {
+    if !CONVERSIONS.contains(&name) {
         return None;
     }
     let arguments = [Value::from_literal(literal)];
@@ -35,7 +35,33 @@ pub(super) fn constant(name: &str, call: &Call) -> Option<Result<Literal, Fault>
         // Without candidates something was said about it already.
         return (!call.candidates.is_empty()).then_some(Err(Fault::NoOverload));
     };
-    match (overload.body)(&mut Meter::new(COST), &arguments) {
+    literal_of((overload.body)(&mut Meter::new(COST), &arguments))
+}
+
+/// A conversion of what a conversion of a constant makes.
+fn nested(call: &Call, inner: &Call) -> Option<Result<Literal, Fault>> {
+    let arguments = [made_by(inner)?];
+    let Some(overload) = call.candidates.iter().find(|overload| overload.takes(&arguments)) else {
+        return (!call.candidates.is_empty()).then_some(Err(Fault::NoOverload));
+    };
+    literal_of((overload.body)(&mut Meter::new(COST), &arguments))
+}
+
+/// What a conversion makes of a constant, if it is one that has no literal.
+fn made_by(call: &Call) -> Option<Value<'_>> {
+    let [argument] = call.arguments.as_slice() else { return None };
+    let arguments = [match argument {
+        Op::Literal(literal) => Value::from_literal(literal),
+        Op::Call(inner) => made_by(inner)?,
+        _ => return None,
+    }];
+    let overload = call.candidates.iter().find(|overload| overload.takes(&arguments))?;
+    let made = (overload.body)(&mut Meter::new(COST), &arguments).ok()?;
+    matches!(made, Value::Bytes(_) | Value::Duration(_) | Value::Timestamp(_)).then_some(made)
+}
+
+fn literal_of(made: Result<Value<'_>, Fault>) -> Option<Result<Literal, Fault>> {
+    match made {
         Ok(Value::Bool(value)) => Some(Ok(Literal::Bool(value))),
         Ok(Value::Double(value)) => Some(Ok(Literal::Double(value))),
         Ok(Value::Int(value)) => Some(Ok(Literal::Int(value))),

@@ -7,6 +7,7 @@ use crate::cel::ast::{Expr, Literal, Node};
 use crate::cel::error::Fault;
 use crate::cel::functions::format;
 use crate::cel::functions::regex::Pattern;
+use crate::cel::types::Type;
 use crate::cel::value::time;
 
 /// How many patterns one expression may have: compiling one can take a hundredth of a second.
@@ -49,10 +50,13 @@ impl Checker {
     }
 
     fn check_format(&mut self, target: &Node, values: &Node) {
-        if let (Expr::Literal(Literal::String(text)), Expr::List(values)) = (&target.expr, &values.expr)
-            && let Err((value, message)) =
-                format::check(text, &values.iter().map(|(value, _)| value).collect::<Vec<_>>())
-        {
+        let (Expr::Literal(Literal::String(text)), Expr::List(items)) = (&target.expr, &values.expr) else { return };
+        let items: Vec<_> = items.iter().map(|(item, _)| item).collect();
+        let type_of = |node: &Node| {
+            let found = self.formatted.get(&std::ptr::from_ref(node));
+            found.map_or(Type::Dyn, |found| self.known.resolve(found, false))
+        };
+        if let Err((value, message)) = format::check(text, &items, &type_of) {
             self.problem(value.unwrap_or(target).at, message);
         }
     }

@@ -9,6 +9,7 @@ mod literals;
 mod scope;
 mod unify;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use scope::Scope;
@@ -31,6 +32,8 @@ pub(super) fn check(expression: &Node, environment: Environment) -> Result<(Op, 
         problems: Vec::new(),
         literals: Vec::new(),
         formats: 0,
+        formatted: HashMap::new(),
+        has_bad_literal: false,
         patterns: 0,
     };
     let (op, found) = checker.node(expression);
@@ -57,6 +60,10 @@ struct Checker {
     literals: Vec<Vec<(u32, Type)>>,
     /// How many calls of `format` are around: the values for it may be of different types.
     formats: u32,
+    /// The types of what stands in literals within calls of `format`.
+    formatted: HashMap<*const Node, Type>,
+    /// Whether something was said about an argument of the call that is being looked at.
+    has_bad_literal: bool,
     /// How many literal patterns there were.
     patterns: usize,
 }
@@ -231,7 +238,9 @@ impl Checker {
             ops.push(op);
             given.push(found);
         }
+        let problems = self.problems.len();
         let pattern = self.check_literals(name, target, arguments);
+        self.has_bad_literal = self.problems.len() > problems;
         let Some(target) = target else {
             let typed = self.resolve(at, name.trim_start_matches('.'), ops, &given, false);
             return with_pattern(name, pattern, typed);
@@ -242,6 +251,7 @@ impl Checker {
             return self.resolve(at, &qualified, ops, &given, false);
         }
         let (op, found) = self.node(target);
+        self.has_bad_literal = false;
         ops.insert(0, op);
         given.insert(0, found);
         match (&**name, self.resolve(at, name, ops, &given, true)) {
@@ -273,6 +283,12 @@ impl Checker {
             });
         }
         let found = found.unwrap_or_else(|| self.no_overload(at, name, given, is_member));
+        // Nothing is in an empty list, and the API server does not look at what would be.
+        if let ("@in", false, [_, Op::List(items)]) = (name, candidates.is_empty(), arguments.as_slice())
+            && items.is_empty()
+        {
+            return (Op::Literal(Literal::Bool(false)), found);
+        }
         let mut call = Call { arguments, candidates };
         if name == "dyn"
             && !call.candidates.is_empty()
@@ -283,6 +299,8 @@ impl Checker {
         }
         match folding::constant(name, &call) {
             Some(Ok(literal)) => (Op::Literal(literal), found),
+            // A literal that is no time: that was said where it stands.
+            Some(Err(_)) if self.has_bad_literal => (Op::Literal(Literal::Null), Type::Error),
             Some(Err(fault)) => {
                 let found = self.problem(at, format!("can never be: {fault}"));
                 (Op::Literal(Literal::Null), found)
@@ -306,6 +324,7 @@ impl Checker {
         let (mut ops, mut beside, mut joined) = (Vec::new(), Vec::new(), None);
         for (item, optional) in items {
             let (op, found) = self.node(item);
+            self.note(item, &found);
             let found = if *optional { self.inside_of_optional(item.at, &found) } else { found };
             beside.push((item.at, found.clone()));
             joined = Some(self.join(joined, found));
@@ -321,6 +340,8 @@ impl Checker {
         let (mut keys_beside, mut values_beside) = (Vec::new(), Vec::new());
         for MapEntry { key, value, optional } in entries {
             let ((key_op, key_type), (value_op, value_type)) = (self.node(key), self.node(value));
+            self.note(key, &key_type);
+            self.note(value, &value_type);
             let value_type = if *optional { self.inside_of_optional(value.at, &value_type) } else { value_type };
             keys_beside.push((key.at, key_type.clone()));
             values_beside.push((value.at, value_type.clone()));
@@ -343,6 +364,13 @@ impl Checker {
             (Type::Error, false) => Type::Error,
             // Something without a type, too: the API server panics at it.
             (other, false) => self.problem(at, format!("is of type {other}, and has to be optional after a ?")),
+        }
+    }
+
+    /// Remembers the type of what may go into a format.
+    fn note(&mut self, item: &Node, found: &Type) {
+        if self.formats > 0 {
+            self.formatted.insert(item, found.clone());
         }
     }
 

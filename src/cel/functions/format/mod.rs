@@ -6,11 +6,10 @@ mod values;
 use super::Table;
 use crate::cel::ast::{Expr, Node};
 use crate::cel::budget::Meter;
-use crate::cel::environment::Environment;
 use crate::cel::error::Fault;
 use crate::cel::types::Type;
 use crate::cel::value::Value;
-use clause::Clause;
+use clause::{Clause, Verb};
 
 /// One piece of a format.
 enum Piece<'f> {
@@ -71,22 +70,23 @@ fn format<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, F
     Ok(Value::string(formatted))
 }
 
-/// Checks a call whose format and list of values are both literals, as far as can be told from the literals.
+/// Checks a call whose format and list of values are both literals, by the types of the values.
 ///
 /// # Errors
 ///
 /// What is wrong, and the value that it is wrong with.
-pub(in crate::cel) fn check<'n>(format: &str, values: &[&'n Node]) -> Result<(), (Option<&'n Node>, String)> {
+pub(in crate::cel) fn check<'n>(
+    format: &str,
+    values: &[&'n Node],
+    type_of: &impl Fn(&Node) -> Type,
+) -> Result<(), (Option<&'n Node>, String)> {
     let mut rest = values.iter();
     for piece in pieces(format) {
         match piece {
             Ok(Piece::Text(_)) => {}
             Ok(Piece::Clause(clause)) => {
                 let value = rest.next().ok_or_else(|| (None, "has more places than there are values".to_owned()))?;
-                let found = type_of(value);
-                if !clause.verb.takes(&found) {
-                    return Err((Some(value), format!("is of type {found}, which does not go into its place")));
-                }
+                check_value(clause.verb, value, type_of)?;
             }
             Err(problem) => return Err((None, problem.to_owned())),
         }
@@ -94,19 +94,24 @@ pub(in crate::cel) fn check<'n>(format: &str, values: &[&'n Node]) -> Result<(),
     if rest.len() > 0 { Err((None, "has less places than there are values".to_owned())) } else { Ok(()) }
 }
 
-/// The type of a literal, of a claim, and of what may be absent; everything else is not looked at here.
-fn type_of(value: &Node) -> Type {
+/// Checks what goes into one place; for a text, down to the items of list and map literals.
+fn check_value<'n>(
+    verb: Verb,
+    value: &'n Node,
+    type_of: &impl Fn(&Node) -> Type,
+) -> Result<(), (Option<&'n Node>, String)> {
+    let found = type_of(value);
+    if !verb.takes(&found) {
+        return Err((Some(value), format!("is of type {found}, which does not go into its place")));
+    }
     match &value.expr {
-        Expr::Select { optional: true, .. } | Expr::Index { optional: true, .. } => Type::optional(Type::Dyn),
-        // A claim needs a conversion such as string() first, for the API server, too.
-        Expr::Select { operand, .. } | Expr::Index { operand, .. }
-            if operand.qualified_name().as_deref() == Some(Environment::Claims.variable()) =>
-        {
-            Type::Any
+        Expr::List(items) if verb == Verb::Text => {
+            items.iter().try_for_each(|(item, _)| check_value(verb, item, type_of))
         }
-        Expr::List(_) => Type::list(Type::Dyn),
-        Expr::Map(_) => Type::map(Type::Dyn, Type::Dyn),
-        Expr::Literal(literal) => Value::from_literal(literal).type_of(),
-        _ => Type::Dyn,
+        Expr::Map(entries) if verb == Verb::Text => entries.iter().try_for_each(|entry| {
+            check_value(verb, &entry.key, type_of)?;
+            check_value(verb, &entry.value, type_of)
+        }),
+        _ => Ok(()),
     }
 }
