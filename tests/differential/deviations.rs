@@ -18,6 +18,8 @@ pub(crate) fn stricter_load(finding: &Finding, text: &str, theirs: &Load) -> Opt
     Some(match finding.code {
         "invalid_url" if says("has no host") || says("cannot exist") => "unusable-url",
         // Kubernetes does not look at the expression of a key that is there twice.
+        // Nor for the e-mail rule if there is a prefix, too.
+        "email_not_verified" if !theirs.loads => "more-at-once",
         "required" | "invalid_expression" if finding.path.ends_with(".valueExpression") && !theirs.loads => {
             "more-at-once"
         }
@@ -177,6 +179,9 @@ pub(crate) fn laxer_token(error: &str, token: &Token, question: &Question) -> Op
         return Some("eddsa");
     }
     let text = question.document.text();
+    if let Some(row) = laxer_value(&text, error) {
+        return Some(row);
+    }
     if error.contains("must return a string or a list of strings")
         && (text.contains(".split(") || text.contains(".findAll("))
     {
@@ -212,24 +217,33 @@ pub(crate) fn stricter_expression(expression: &str, error: &str) -> Option<&'sta
 pub(crate) fn laxer_expression(expression: &str, error: &str) -> Option<&'static str> {
     // What an optional item is of is found out later there than here.
     let is_late = error.contains("expected type 'any' but found") || error.contains("expected type 'dyn' but found");
-    // And what an empty list is of, found out there from the first kind of key that can be sorted by.
-    let is_early = error.contains("no matching overload") && expression.contains("[].sortBy(");
+    // And what a list without a type is of, found out there from the first kind of key that can be sorted by.
+    let is_early = (error.contains("no matching overload") || error.contains("does not support field selection"))
+        && expression.contains(".sortBy(");
     (is_early || is_late && expression.contains('?')).then_some("inferred-items")
 }
 
 /// An evaluation that only ends well with Kubernetes.
-pub(crate) fn stricter_value(_expression: &str, fault: &Fault, _theirs: &Value) -> Option<&'static str> {
+pub(crate) fn stricter_value(expression: &str, fault: &Fault, _theirs: &Value) -> Option<&'static str> {
     Some(match fault {
         Fault::Invalid("a quantity that is too large, or has too many digits") => "quantities",
         Fault::Invalid("claims as a whole cannot be gone over, only what is in them") => "claims-object",
+        Fault::Invalid("NaN has no order") => "sorting",
+        Fault::Overflow if expression.contains("timestamp('9999-12-31") => "end-of-time",
         Fault::Invalid("not a key that a map can have" | "a map has the same key twice") => "map-keys",
         _ => return None,
     })
 }
 
 /// An evaluation that only ends well with us.
-pub(crate) fn laxer_value(_expression: &str, _error: &str) -> Option<&'static str> {
-    None
+pub(crate) fn laxer_value(expression: &str, error: &str) -> Option<&'static str> {
+    let has_no_overload =
+        ["min(list)", "max(list)"].iter().any(|name| error.contains(&format!("no such overload: {name}")));
+    if has_no_overload {
+        // A list whose type is not known beforehand has no smallest item there, whatever is in it.
+        return Some("inferred-items");
+    }
+    (error.contains("cost limit exceeded") && expression.contains(".flatten(")).then_some("cost")
 }
 
 /// An evaluation that gives another value.

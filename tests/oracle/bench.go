@@ -24,6 +24,9 @@ func measure(asked request) *measured {
 	rounds := max(asked.Rounds, 1)
 	answer := &measured{}
 	for range rounds {
+		if asked.Only == "evaluate" {
+			break
+		}
 		answer.Compile = append(answer.Compile, timePer(func() {
 			if _, err := compile(asked); err != nil {
 				panic(err)

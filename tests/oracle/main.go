@@ -6,7 +6,7 @@
 //	{"op":"load","document":"..."}
 //	{"op":"authenticate","document":"...","now":1800000000,"jwks":{"https://issuer":"{\"keys\":[...]}"},"tokens":["..."]}
 //	{"op":"cel","kind":"mapping|rule|user|any-user","expression":"...","claims":["{...}"],"users":[{...}],"cost":true}
-//	{"op":"bench","kind":"mapping","expression":"...","claims":["{...}"],"rounds":5}
+//	{"op":"bench","kind":"mapping","expression":"...","claims":["{...}"],"rounds":5,"only":"compile|evaluate"}
 //
 // A member "id" is given back as it is. See the files for what the answers hold.
 package main
@@ -34,6 +34,7 @@ type request struct {
 	Users      []userInfo        `json:"users"`
 	Cost       bool              `json:"cost"`
 	Rounds     int               `json:"rounds"`
+	Only       string            `json:"only"`
 }
 
 type answer struct {
