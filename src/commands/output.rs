@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::terminal::printable;
+use crate::findings::{Findings, Severity};
+
 /// How an answer is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Output {
@@ -71,6 +74,19 @@ fn flat(value: &Value) -> String {
         Value::Array(entries) => format!("[{}]", join(entries.iter().map(flat).collect())),
         scalar => scalar.to_string(),
     }
+}
+
+/// Findings as text, and under them how many there are of what matters.
+pub(super) fn summed_up(subject: &str, findings: &Findings) -> String {
+    let count = |severity, word| match findings.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        many => Some(format!("{many} {word}s")),
+    };
+    let counts: Vec<String> =
+        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
+    let summary = if counts.is_empty() { "no problems".to_owned() } else { counts.join(", ") };
+    format!("{findings}{}: {summary}\n", printable(subject))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! `countersign check`: loads a configuration as the service would, and prints everything that is wrong with it at once.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::output::Output;
+use super::output::{self, Output};
 use super::terminal;
 use super::{Conclusion, Failure, Outcome, small_runtime};
 use crate::app;
@@ -40,21 +40,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let (true, Some(config)) = (arguments.live, loaded.config) {
         findings.extend(small_runtime()?.block_on(fetch_keys(config))?);
     }
-    let text = arguments.output.document(&findings).unwrap_or_else(|| text(&arguments.config, &findings));
+    let text = arguments
+        .output
+        .document(&findings)
+        .unwrap_or_else(|| output::summed_up(&arguments.config.display().to_string(), &findings));
     terminal::print(&text)?;
     Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
-}
-
-fn text(path: &Path, findings: &Findings) -> String {
-    let count = |severity, word| match findings.count(severity) {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        many => Some(format!("{many} {word}s")),
-    };
-    let counts: Vec<String> =
-        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
-    let summary = if counts.is_empty() { "no problems".to_owned() } else { counts.join(", ") };
-    format!("{findings}{}: {summary}\n", terminal::printable(&path.display().to_string()))
 }
 
 /// Asks every issuer once. What an operator wants to know before a roll-out: is it reachable, is it the right one, and

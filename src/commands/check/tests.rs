@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::dev::issuer::{Endpoint, Fault};
 use crate::dev::trial::{Trial, TrialOptions};
@@ -58,9 +60,9 @@ async fn checking_leaves_no_traces_in_the_state_directory() {
 
 #[test]
 fn the_summary_counts_what_matters() {
-    let path = Path::new("config.yaml");
+    let path = "config.yaml";
     let mut findings = Findings::new();
-    assert_eq!(text(path, &findings), "config.yaml: no problems\n");
+    assert_eq!(output::summed_up(path, &findings), "config.yaml: no problems\n");
     report(
         &mut findings,
         1,
@@ -70,7 +72,7 @@ fn the_summary_counts_what_matters() {
     report(&mut findings, 0, "https://idp", Some(Fetched::Failed { problem: "no answer".to_owned() }));
     report(&mut findings, 2, "https://idp", None);
     assert_eq!(
-        text(path, &findings),
+        output::summed_up(path, &findings),
         "\
 info  jwt[1].issuer.url: usable keys at https://idp: 2
 warning  jwt[1].issuer.url: key x is weak

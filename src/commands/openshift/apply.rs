@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::super::output::Output;
+use super::super::output::{self, Output};
 use super::super::terminal;
 use super::super::{Conclusion, Failure, Outcome, small_runtime};
-use super::check;
 use super::cluster::{ClusterFlags, failure};
 use super::documents::Documents;
 use super::person::{Manner, Person, ended, stopped};
@@ -72,7 +71,7 @@ async fn apply(arguments: &Arguments, objects: &Objects, plan: &Plan) -> Outcome
     let text = arguments.output.document(&document).unwrap_or_else(|| {
         let mut lines = applied.objects.clone();
         lines.extend(rollout.clone());
-        lines.join("\n") + "\n" + &if findings.is_empty() { String::new() } else { check::text("now", &findings) }
+        lines.join("\n") + "\n" + &if findings.is_empty() { String::new() } else { output::summed_up("now", &findings) }
     });
     terminal::print(&text)?;
     Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })

@@ -1,13 +1,13 @@
 //! `countersign openshift check`: says whether a webhook is honored, and if not, why.
 
-use super::super::output::Output;
-use super::super::terminal::{self, printable};
+use super::super::output::{self, Output};
+use super::super::terminal;
 use super::super::token::TokenSource;
 use super::super::{Conclusion, Failure, Outcome, small_runtime};
 use super::cluster::{ClusterFlags, failure};
 use super::documents::Documents;
 use crate::clock::{Clock, SystemClock, UnixTime};
-use crate::findings::{Findings, Severity};
+use crate::findings::Findings;
 use crate::token::BearerToken;
 use crate::wiring::openshift::live;
 use crate::wiring::openshift::objects::{Kind, Object, Objects};
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     let (subject, findings) =
         small_runtime()?.block_on(check(arguments, objects, token.as_ref(), SystemClock.now()))?;
-    let text = arguments.output.document(&findings).unwrap_or_else(|| text(&subject, &findings));
+    let text = arguments.output.document(&findings).unwrap_or_else(|| output::summed_up(&subject, &findings));
     terminal::print(&text)?;
     Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
 }
@@ -89,17 +89,4 @@ fn webhook(objects: &Objects) -> Result<&Object, Failure> {
     named
         .or(only)
         .ok_or_else(|| Failure::WrongUse("--probe needs the webhook's secret, and it is not there".to_owned()))
-}
-
-/// The findings, and how many there are of what matters.
-pub(super) fn text(subject: &str, findings: &Findings) -> String {
-    let count = |severity, word| match findings.count(severity) {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        many => Some(format!("{many} {word}s")),
-    };
-    let counts: Vec<String> =
-        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
-    let summary = if counts.is_empty() { "no problems".to_owned() } else { counts.join(", ") };
-    format!("{findings}{}: {summary}\n", printable(subject))
 }
