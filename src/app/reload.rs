@@ -2,7 +2,7 @@
 //!
 //! A change is loaded, checked and built in full, then put in force in one step. A bad one changes nothing: it is reported
 //! once, and the running configuration stays until the files change again. What a good one takes away is gone at once;
-//! issuers that it adds or moves are [waited](super::waiting) for.
+//! issuers that it adds or moves are waited for (`waiting`).
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,10 +1,10 @@
 //! Expressions of AuthenticationConfiguration: Kubernetes' dialect of the Common Expression Language (CEL).
 //!
 //! [`compile`] takes what kube-apiserver takes and refuses what it refuses: the source is parsed by the `cel` crate
-//! ([`parse`]), checked against the types of variables and functions ([`check`]), and becomes a [`Program`], which
-//! evaluates claims or a user any number of times ([`eval`]). The evaluator is our own: it borrows from the claims instead
+//! (`parse`), checked against the types of variables and functions (`check`), and becomes a [`Program`], which
+//! evaluates claims or a user any number of times (`eval`). The evaluator is our own: it borrows from the claims instead
 //! of copying them, sees numbers as Kubernetes does (every one is a double), and stops at a budget ([`Meter`]) like the
-//! one that the API server has. Everything that can be called is in one table ([`functions`]).
+//! one that the API server has. Everything that can be called is in one table (`functions`).
 //!
 //! Nothing in a source, a claim or a user can end the process or hold it up: sources are capped in length and depth,
 //! evaluations in cost.

@@ -1,7 +1,7 @@
 //! OpenID Connect providers: signed tokens, judged with keys found by discovery.
 //!
 //! [`mod@judge`] holds the order of the checks and is pure; [`keys`] owns the keys and everything that takes time. This
-//! file joins them. [`signer`] judges, and when the token's key is not in the set, has the set fetched once more, briefly
+//! file joins them. `signer` judges, and when the token's key is not in the set, has the set fetched once more, briefly
 //! and not too often, and judges again. [`distributed`] gets groups that the token says are elsewhere.
 
 pub mod discovery;

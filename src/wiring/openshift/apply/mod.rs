@@ -1,8 +1,8 @@
 //! Puts a webhook in force in a cluster, and takes it out again.
 //!
 //! Everything is asked for with a dry run before anything is done. The order is the safe one: what is referred to before the
-//! reference ([`put`]), the reference before what it referred to ([`revert`]). Whatever stops on the way says what was done and
-//! how to go on ([`Stop`]). [`rollout`] follows the operators until every API server has the change.
+//! reference (`put`), the reference before what it referred to (`revert`). Whatever stops on the way says what was done and
+//! how to go on ([`Stop`]). `rollout` follows the operators until every API server has the change.
 
 mod owners;
 mod plan;
