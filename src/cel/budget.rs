@@ -5,14 +5,20 @@ use super::error::Fault;
 /// As much as the API server lets one expression cost.
 pub const FULL: u64 = 1_000_000;
 
+/// What making a list costs, beside what is in it.
+pub(super) const LIST: u64 = 10;
+/// What making a map costs, beside what is in it.
+pub(super) const MAP: u64 = 30;
+
 /// How deep values may lie within each other where something goes all the way down. Claims and literals are never so deep,
 /// but an expression can put one into the other, deeper than a stack goes.
 const DEEPEST: u16 = 500;
 
 /// Counts what an evaluation costs, and ends it when that is too much.
 ///
-/// A step costs one unit, going through a string a tenth of a unit per byte, through a list one unit per item. Memory is
-/// bounded by the same count: nothing can be made without being paid for.
+/// A step costs one unit, going through a string a tenth of a unit per byte, through a list one unit per item, making a list
+/// ten and a map thirty: nothing costs less than it costs the API server. Memory is bounded by the same count: nothing can
+/// be made without being paid for.
 #[derive(Debug)]
 pub struct Meter {
     left: u64,
@@ -34,6 +40,12 @@ impl Meter {
     pub fn charge(&mut self, units: u64) -> Result<(), Fault> {
         self.left = self.left.checked_sub(units).ok_or(Fault::TooExpensive)?;
         Ok(())
+    }
+
+    /// How many units are left.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.left
     }
 
     /// Whether there is so much left.

@@ -70,6 +70,12 @@ fn expressions_see_claims_as_the_api_server_does() {
         ("claims.__namespace__", "string ns"),
         ("claims.groups[1]", "string ops"),
         ("claims.groups[7]", "error: index out of range"),
+        ("claims.groups[?-1.0]", "optional_type null"),
+        ("claims.groups[?claims.ratio]", "error: not a whole number in the range of int, and so no index"),
+        ("claims.groups[?18446744073709551615u]", "error: not a whole number in the range of int, and so no index"),
+        ("claims.groups[?optional.of(1)]", "error: no such overload"),
+        ("dyn({'a': 1})[?claims.nothing]", "error: no such overload"),
+        ("claims.?missing[claims.missing]", "optional_type null"),
         ("dyn(claims.groups).exists(g, g == 'ops')", "bool true"),
         ("dyn(claims.groups).filter(g, g != '').map(g, 'idp:' + g)", "list [idp:dev, idp:ops]"),
         ("'x' in claims", "error: no such overload"),
@@ -93,6 +99,7 @@ fn expressions_see_claims_as_the_api_server_does() {
         ("{?'a': claims.?missing}.size()", "int 0"),
         ("optional.of(1).optMap(x, x + 1).value()", "int 2"),
         ("claims.?sub.optFlatMap(s, optional.none()).hasValue()", "bool false"),
+        ("claims.?sub.optFlatMap(s, claims.email)", "string alice@example.org"),
         ("type(claims.sub) == string", "bool true"),
         ("timestamp('2023-01-01T00:00:00Z').getDayOfWeek()", "int 0"),
         ("timestamp('2023-01-01T00:30:00Z').getHours('+05:30')", "int 6"),
@@ -251,10 +258,10 @@ fn whatever_is_done_over_and_over_is_paid_for() {
 
 #[test]
 fn values_deeper_than_a_stack_are_not_compared() {
-    let wrap = |index: usize| format!(".optMap(a, {}dyn(a){})", "[".repeat(index), "]".repeat(index));
-    let deep: String = (0..40).map(|index| wrap(100 + index % 2)).collect();
-    let found = evaluated(&format!("optional.of(dyn(1)){deep}.optMap(a, a == a)"));
-    assert_eq!(found, "error: the expression costs more than it may");
+    let wrap = format!(".map(a, {}dyn(a){})", "[".repeat(100), "]".repeat(100));
+    let compared = |times: usize| evaluated(&format!("[dyn(1)]{}.map(a, a == a)", wrap.repeat(times)));
+    assert_eq!(compared(4), "list [true]");
+    assert_eq!(compared(40), "error: the expression costs more than it may");
 }
 
 #[test]

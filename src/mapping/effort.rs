@@ -3,10 +3,10 @@
 use crate::authn::Reason;
 use crate::cel::{self, Fault, Meter};
 
-/// How much the expressions of one mapping may cost together before they have to go to a thread of their own. At some
-/// fifty nanoseconds a unit this is half a millisecond, which other requests on the same thread do not notice; five
-/// ordinary expressions over a hundred groups cost less.
-const BRIEF: u64 = 10_000;
+/// How much the expressions of one mapping may cost together before they have to go to a thread of their own. At fifty
+/// nanoseconds a unit or less this is a millisecond, which other requests on the same thread hardly notice; five ordinary
+/// expressions over a hundred groups cost less.
+const BRIEF: u64 = 20_000;
 
 /// How much the expressions of a mapping may cost.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use countersign::cel::Fault;
 use serde_json::Value;
 
 use crate::compare::Question;
-use crate::oracle::{self, Load, Problem};
+use crate::oracle::{self, Load};
 use crate::ours::{Finding, Outcome};
-use crate::tokens::{Form, NOW, Token};
+use crate::tokens::{self, Form, NOW, Token};
 use crate::tree::Tree;
 
 /// An error that only we have: a document that Kubernetes takes is refused.
@@ -23,8 +23,8 @@ pub(crate) fn stricter_load(finding: &Finding, text: &str, theirs: &Load) -> Opt
         "required" | "invalid_expression" if finding.path.ends_with(".valueExpression") && !theirs.loads => {
             "more-at-once"
         }
-        "wrong_type" if says("is nothing") && text.contains("null") || text.contains("~") => "null-items",
-        "invalid_expression" => return stricter_expression(text, &finding.message),
+        "wrong_type" if says("is nothing") && (text.contains("null") || text.contains('~')) => "null-items",
+        "invalid_expression" => return stricter_expression(&finding.message),
         "yaml" if says("unsupported tag") => "yaml-tags",
         "reserved_prefix" => "reserved-prefix",
         "similar_issuers" => "similar-issuers",
@@ -46,13 +46,17 @@ pub(crate) fn stricter_token(
     theirs: &oracle::User,
     question: &Question,
 ) -> Option<&'static str> {
-    let (Outcome::Refused(code) | Outcome::Undecided(code) | Outcome::Declined(code)) = ours else { return None };
+    let code = match ours {
+        Outcome::Failed(fault) => return stricter_value(&question.document.text(), fault),
+        Outcome::Refused(code) | Outcome::Undecided(code) | Outcome::Declined(code) => code,
+        Outcome::Accepted(_) => return None,
+    };
     let claims = &token.claims;
     let time = |name: &str| Time::of(claims, name);
     let names =
         || [&theirs.username, &theirs.uid].into_iter().chain(&theirs.groups).chain(theirs.extra.values().flatten());
     let rows = match *code {
-        _ if has_other_spelling(claims) => "exact-names",
+        "duplicate_member" if has_other_spelling(claims) => "exact-names",
         "time_invalid" if ["exp", "nbf", "iat"].iter().any(|name| time(name) == Time::Odd) => "strict-times",
         "expired" if matches!(time("exp"), Time::At(at) if at.floor() == NOW as f64) => "expiry-second",
         "not_yet_valid_soon" if matches!(time("nbf"), Time::At(at) if at > NOW as f64) => "not-before",
@@ -63,9 +67,6 @@ pub(crate) fn stricter_token(
             "strict-types"
         }
         "malformed" if token.form == Form::Space => "compact-form",
-        "claim_mismatch" if claims.members().iter().any(|(name, value)| is_mistyped(name, value, question)) => {
-            "strict-types"
-        }
         "malformed" if token.header.members().iter().any(|(name, value)| is_mistyped_header(name, value)) => {
             "strict-types"
         }
@@ -85,15 +86,16 @@ pub(crate) fn stricter_token(
         {
             "foreign-tokens"
         }
-        "critical_header" | "embedded_key" | "encrypted" => "header-extensions",
+        "critical_header" if ["crit", "b64"].iter().any(|name| token.header.get(name).is_some()) => "header-extensions",
+        "embedded_key" if ["jwk", "jku", "x5u"].iter().any(|name| token.header.get(name).is_some()) => {
+            "header-extensions"
+        }
+        "encrypted" if ["enc", "zip"].iter().any(|name| token.header.get(name).is_some()) => "header-extensions",
         "key_ambiguous" | "unknown_key" if token.header.get("kid").is_none_or(|kid| kid == &Tree::text("")) => {
             "key-without-name"
         }
-        "weak_key" | "unknown_key" | "keys_unavailable" | "key_ambiguous"
-            if question.key_set == 3 || question.key_set == 5 =>
-        {
-            "key-use"
-        }
+        "unknown_key" if question.key_set == tokens::NAMED_TWICE => "key-without-name",
+        "keys_unavailable" if question.key_set == tokens::FOR_OTHER_USES => "key-use",
         _ => return None,
     };
     Some(rows)
@@ -126,19 +128,14 @@ fn has_other_spelling(claims: &Tree) -> bool {
     claims.members().iter().any(|(name, _)| known.iter().any(|known| name != known && name.eq_ignore_ascii_case(known)))
 }
 
-/// A claim that is read and is not what it is read as.
+/// A claim that is read, and holds null where a text should be: that is an empty text to Go. `jti` may be anything.
 fn is_mistyped(name: &str, value: &Tree, question: &Question) -> bool {
-    let is_text = matches!(value, Tree::Text(_));
     let is_mapped =
         || question.document.tree.nodes().iter().any(|node| node.get("claim").and_then(Tree::as_text) == Some(name));
     match name {
-        "sub" | "jti" | "nonce" | "at_hash" | "iss" => !is_text,
-        "aud" => {
-            !is_text && !value.items().iter().all(|item| matches!(item, Tree::Text(_)))
-                || matches!(value, Tree::Word(_))
-        }
-        "_claim_names" | "_claim_sources" => true,
-        _ => is_mapped() && !is_text,
+        "jti" => !matches!(value, Tree::Text(_)),
+        "sub" | "aud" => value == &Tree::null() || value.items().contains(&Tree::null()),
+        _ => is_mapped() && (value == &Tree::null() || value.items().contains(&Tree::null())),
     }
 }
 
@@ -178,24 +175,23 @@ pub(crate) fn laxer_token(error: &str, token: &Token, question: &Question) -> Op
     if algorithm == Some("EdDSA") && error.contains("unsupported algorithm") {
         return Some("eddsa");
     }
-    let text = question.document.text();
-    if let Some(row) = laxer_value(&text, error) {
-        return Some(row);
-    }
+    let is_native = |node: &&Tree| {
+        let expression = |name| node.get(name).and_then(Tree::as_text);
+        let expressions = node.get("groups").and_then(|groups| groups.get("expression")?.as_text());
+        expressions
+            .into_iter()
+            .chain(expression("valueExpression"))
+            .any(|text| text.contains(".split(") || text.contains(".findAll("))
+    };
     if error.contains("must return a string or a list of strings")
-        && (text.contains(".split(") || text.contains(".findAll("))
+        && question.document.tree.nodes().iter().any(is_native)
     {
         return Some("native-lists");
     }
-    if question.key_set == 4 && error.contains("failed to verify signature") {
+    if question.key_set == tokens::WITH_UNKNOWN_KIND && error.contains("failed to verify signature") {
         return Some("unknown-keys");
     }
     None
-}
-
-/// An error that only Kubernetes has.
-pub(crate) fn laxer_load(problem: &Problem, text: &str) -> Option<&'static str> {
-    problem.field.to_lowercase().ends_with("expression").then(|| laxer_expression(text, &problem.detail)).flatten()
 }
 
 /// Whether Kubernetes' own code ends with a panic: a `?` before an item or value that has no type.
@@ -204,56 +200,53 @@ pub(crate) fn panics(fault: &str) -> bool {
 }
 
 /// An expression that only Kubernetes compiles.
-pub(crate) fn stricter_expression(expression: &str, error: &str) -> Option<&'static str> {
+pub(crate) fn stricter_expression(error: &str) -> Option<&'static str> {
     Some(match error {
-        _ if expression.contains('`') && error.contains('`') => "quoted-names",
-        _ if error.contains("has no order") => "sorting",
+        _ if error.contains("unsupported syntax: '`'") => "quoted-names",
         _ if error.contains("objects cannot be made") => "objects",
         _ => return None,
     })
 }
 
-/// An expression that only we compile.
-pub(crate) fn laxer_expression(expression: &str, error: &str) -> Option<&'static str> {
-    // What an optional item is of is found out later there than here.
-    let is_late = error.contains("expected type 'any' but found") || error.contains("expected type 'dyn' but found");
-    // And what a list without a type is of, found out there from the first kind of key that can be sorted by.
-    let is_early = (error.contains("no matching overload") || error.contains("does not support field selection"))
-        && expression.contains(".sortBy(");
-    (is_early || is_late && expression.contains('?')).then_some("inferred-items")
-}
-
 /// An evaluation that only ends well with Kubernetes.
-pub(crate) fn stricter_value(expression: &str, fault: &Fault, _theirs: &Value) -> Option<&'static str> {
+pub(crate) fn stricter_value(expression: &str, fault: &Fault) -> Option<&'static str> {
+    let has = |part: &str| expression.contains(part);
     Some(match fault {
         Fault::Invalid("a quantity that is too large, or has too many digits") => "quantities",
         Fault::Invalid("claims as a whole cannot be gone over, only what is in them") => "claims-object",
         Fault::Invalid("NaN has no order") => "sorting",
-        Fault::Overflow if expression.contains("timestamp('9999-12-31") => "end-of-time",
         Fault::Invalid("not a key that a map can have" | "a map has the same key twice") => "map-keys",
+        Fault::Overflow if has("timestamp('9999-12-31") => "end-of-time",
+        Fault::Overflow if has("quantity(") || has("semver(") => "quantities",
         _ => return None,
     })
 }
 
-/// An evaluation that only ends well with us.
-pub(crate) fn laxer_value(expression: &str, error: &str) -> Option<&'static str> {
-    let has_no_overload =
-        ["min(list)", "max(list)"].iter().any(|name| error.contains(&format!("no such overload: {name}")));
-    if has_no_overload {
-        // A list whose type is not known beforehand has no smallest item there, whatever is in it.
-        return Some("inferred-items");
-    }
-    (error.contains("cost limit exceeded") && expression.contains(".flatten(")).then_some("cost")
-}
-
 /// An evaluation that gives another value.
-pub(crate) fn other_value(expression: &str, is_reordered: bool) -> Option<&'static str> {
-    let has = |part: &str| expression.contains(part);
-    if is_reordered && (has(".map(") || has(".transformList(")) {
-        return Some("map-order");
-    }
-    if has(".validate(") {
+pub(crate) fn other_value(expression: &str, ours: &Value, theirs: &Value) -> Option<&'static str> {
+    if expression.contains(".validate(") && differ_in_words(ours, theirs) {
         return Some("validation-texts");
     }
-    (has("type(") && has("claims")).then_some("claims-object")
+    let renamed: Value = serde_json::from_str(&theirs.to_string().replace("kubernetes.claims", "map")).ok()?;
+    (*ours == renamed).then_some("claims-object")
+}
+
+/// The same in another order.
+pub(crate) fn reordered(expression: &str) -> Option<&'static str> {
+    (expression.contains(".map(") || expression.contains(".transformList(")).then_some("map-order")
+}
+
+/// Whether two values are the same but for texts that are empty in neither.
+fn differ_in_words(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::String(ours), Value::String(theirs)) => !ours.is_empty() && !theirs.is_empty(),
+        (Value::Array(ours), Value::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| differ_in_words(ours, theirs))
+        }
+        (Value::Object(ours), Value::Object(theirs)) if ours.get("type") == theirs.get("type") => {
+            ours.len() == theirs.len()
+                && ours.iter().all(|(name, ours)| theirs.get(name).is_some_and(|theirs| differ_in_words(ours, theirs)))
+        }
+        (ours, theirs) => ours == theirs,
+    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use countersign::app;
+use countersign::cel::Fault;
 use countersign::clock::UnixTime;
 use countersign::config::Config;
 use countersign::findings::Severity;
@@ -44,6 +45,8 @@ pub(crate) enum Outcome {
     Accepted(User),
     /// Not a signed token, or of an unknown issuer.
     Declined(&'static str),
+    /// Because an expression failed.
+    Failed(Fault),
     /// With the code of the reason.
     Refused(&'static str),
     Undecided(&'static str),
@@ -128,7 +131,8 @@ impl Issuers {
                 groups: user.groups,
                 extra: user.extra,
             }),
-            Err(Unmapped::Refused(reason, _)) => Outcome::Refused(reason.code()),
+            Err(Unmapped::Refused(_, Some(fault))) => Outcome::Failed(fault),
+            Err(Unmapped::Refused(reason, None)) => Outcome::Refused(reason.code()),
             Err(Unmapped::TakesLonger) => panic!("the full effort is not enough"),
         }
     }

@@ -127,6 +127,12 @@ impl Keys {
 
 /// The key sets that issuers publish. The first is the ordinary one.
 pub(crate) const KEY_SETS: usize = 6;
+/// The key set in which two keys have the same name.
+pub(crate) const NAMED_TWICE: usize = 3;
+/// The key set with a key of a kind that nobody knows.
+pub(crate) const WITH_UNKNOWN_KIND: usize = 4;
+/// The key set whose keys are all for something else.
+pub(crate) const FOR_OTHER_USES: usize = 5;
 
 pub(crate) fn key_set(number: usize) -> String {
     let with = |signer, members: Value| {
@@ -146,12 +152,12 @@ pub(crate) fn key_set(number: usize) -> String {
         0 => all(),
         1 => vec![with(Signer::First, json!({"kid": "k1"})), with(Signer::Rsa, json!({"kid": "r1"}))],
         2 => vec![with(Signer::First, json!({}))],
-        3 => vec![
+        NAMED_TWICE => vec![
             with(Signer::First, json!({"kid": "k1"})),
             with(Signer::Second, json!({"kid": "k1"})),
             with(Signer::Rsa, json!({"kid": "r1"})),
         ],
-        4 => {
+        WITH_UNKNOWN_KIND => {
             let mut keys = all();
             keys.push(json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA", "kid": "pq"}));
             keys

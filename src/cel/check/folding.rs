@@ -83,6 +83,12 @@ pub(super) fn is_no_key(index: &Op, of: &Type) -> bool {
     (has_no_keys || is_behind_dyn) && is_constant(index)
 }
 
+/// Whether a call is well, and its arguments are literals.
+pub(super) fn is_literal_call(call: &Call) -> bool {
+    let is_literal = |op: &Op| matches!(op, Op::Literal(_) | Op::List(_) | Op::Map(_)) && is_constant(op);
+    !call.candidates.is_empty() && call.arguments.iter().all(is_literal)
+}
+
 fn is_constant(op: &Op) -> bool {
     match op {
         Op::Literal(_) | Op::Type(_) => true,

@@ -19,7 +19,7 @@ use super::ast::{Expr, Literal, Loop, LoopKind, MapEntry, Node};
 use super::environment::Environment;
 use super::error::Problem;
 use super::functions::regex::{Pattern, Search};
-use super::functions::{self, Overload};
+use super::functions::{self, COMPARABLE, Overload};
 use super::program::{Call, Iteration, Op};
 use super::types::{Type, Var};
 
@@ -88,6 +88,8 @@ impl Checker {
         (Box::new(op), found)
     }
 
+    /// What to run for a node, and its type. What is known about type variables is put in where the API server does it, so
+    /// that as much is found out later: for a field, a call and a loop, but not for a literal or a variable.
     fn node(&mut self, node: &Node) -> Typed {
         let at = node.at;
         let (op, found) = match &node.expr {
@@ -115,8 +117,7 @@ impl Checker {
             Expr::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, variable, body, *flat),
             Expr::Select { operand, field, optional } => self.selection(node, operand, field, *optional),
         };
-        let found = self.known.resolve(&found, false);
-        if found.has_parts_beyond(MOST_PARTS) {
+        if self.known.resolve(&found, false).has_parts_beyond(MOST_PARTS) {
             return (op, self.problem(at, TOO_COMPLICATED));
         }
         (op, found)
@@ -138,7 +139,7 @@ impl Checker {
         let branch = Type::Var(self.new_var());
         let given = [tested, yes_type, no_type];
         let found = if self.known.accept_all(&given, &[Type::Bool, branch.clone(), branch.clone()]) {
-            branch
+            self.known.resolve(&branch, false)
         } else {
             self.no_overload(at, "_?_:_", &given, false)
         };
@@ -170,6 +171,7 @@ impl Checker {
 
     fn select(&mut self, at: u32, operand: &Node, field: &str, optional: bool) -> (Box<Op>, Type) {
         let (operand, found) = self.boxed(operand);
+        let found = self.known.resolve(&found, false);
         let (target, was_optional) = found.unwrap_optional();
         let found = match target {
             Type::Map(_, value) => Type::clone(value),
@@ -189,6 +191,7 @@ impl Checker {
                 self.problem(at, format!("is of type {other}, which has no fields"))
             }
         };
+        let found = self.known.resolve(&found, false);
         (operand, if was_optional || optional { Type::optional(found) } else { found })
     }
 
@@ -196,8 +199,9 @@ impl Checker {
     fn index(&mut self, at: u32, operand: &Node, index: &Node, optional: bool) -> Typed {
         let place = index.at;
         let ((operand, operand_type), (index, index_type)) = (self.boxed(operand), self.boxed(index));
-        if folding::is_no_key(&index, &index_type) {
-            self.problem(place, format!("is of type {index_type}, which is no index and no key"));
+        let known_index = self.known.resolve(&index_type, false);
+        if folding::is_no_key(&index, &known_index) {
+            self.problem(place, format!("is of type {known_index}, which is no index and no key"));
         }
         let given = [operand_type, index_type];
         let mut found: Option<Type> = None;
@@ -212,10 +216,7 @@ impl Checker {
             if self.known.accept_all(&given, &[wanted, wanted_index]) {
                 let result = self.known.resolve(&value, false);
                 let result = if optional || within_optional { Type::optional(result) } else { result };
-                found = Some(match found {
-                    Some(earlier) if earlier != result => Type::Dyn,
-                    _ => result,
-                });
+                found = Some(either(found, result));
             }
         }
         let name = if optional { "_[?_]" } else { "_[_]" };
@@ -276,11 +277,7 @@ impl Checker {
             }
             candidates.push(overload);
             let result = self.known.resolve(&fresh(&overload.result, a, b), false);
-            found = Some(match found {
-                Some(earlier) if !earlier.is_dyn() && earlier != result => Type::Dyn,
-                Some(earlier) => earlier,
-                None => result,
-            });
+            found = Some(either(found, result));
         }
         let found = found.unwrap_or_else(|| self.no_overload(at, name, given, is_member));
         // Nothing is in an empty list, and the API server does not look at what would be.
@@ -290,11 +287,11 @@ impl Checker {
             return (Op::Literal(Literal::Bool(false)), found);
         }
         let mut call = Call { arguments, candidates };
+        // It does nothing but change the type that is known, which matters to what looks at constants.
         if name == "dyn"
-            && !call.candidates.is_empty()
+            && folding::is_literal_call(&call)
             && let Some(argument) = call.arguments.pop()
         {
-            // It does nothing but change the type that is known.
             return (argument, found);
         }
         match folding::constant(name, &call) {
@@ -421,12 +418,13 @@ impl Checker {
         } else {
             found = Type::optional(found);
         }
+        let found = self.known.resolve(&found, false);
         (Op::OptionalMap { operand: operand_op, variable: place, body: op, flat }, found)
     }
 
     fn iteration(&mut self, over: &Loop) -> Typed {
-        let (range, found) = self.node(&over.range);
-        let found = self.known.resolve(&found, false);
+        let (range, range_type) = self.node(&over.range);
+        let found = self.known.resolve(&range_type, false);
         let is_two_variable = over.second.is_some();
         let (first, second) = match &found {
             Type::List(item) if is_two_variable => (Type::Int, Type::clone(item)),
@@ -468,40 +466,35 @@ impl Checker {
             LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Type::Bool,
             LoopKind::Filter => Type::list(item),
             LoopKind::Map => Type::list(body_type),
-            LoopKind::SortBy => self.sorted(&found, &item, body_at, &body_type),
+            LoopKind::SortBy => self.sorted(range_type, body_at, body_type),
             LoopKind::TransformMap => {
                 let key = if matches!(found, Type::List(_)) { Type::Int } else { item };
                 Type::map(key, body_type)
             }
             LoopKind::TransformMapEntry => self.merged(body_at, &body_type),
         };
+        let result = self.known.resolve(&result, false);
         let iteration = Iteration { kind: over.kind, range, variable, second, filter, body };
         (Op::Loop(Box::new(iteration)), result)
     }
 
-    /// `sortBy` takes keys of an ordered type only, and lists only.
-    fn sorted(&mut self, range: &Type, item: &Type, at: u32, key: &Type) -> Type {
-        let key = self.known.resolve(key, false);
-        let has_order = matches!(
-            key,
-            Type::Bool
-                | Type::Bytes
-                | Type::Double
-                | Type::Duration
-                | Type::Int
-                | Type::String
-                | Type::Timestamp
-                | Type::Uint
-                | Type::Var(_)
-        );
-        if !has_order && !key.is_dyn_or_error() {
-            return self.problem(at, format!("is of type {key}, which has no order"));
+    /// `sortBy` takes lists only, and keys of an ordered type; a key without a type is one of the first that goes.
+    fn sorted(&mut self, range: Type, at: u32, key: Type) -> Type {
+        let given = [range, Type::list(key)];
+        let mut found: Option<Type> = None;
+        for comparable in COMPARABLE {
+            let list = Type::list(Type::Var(self.new_var()));
+            if self.known.accept_all(&given, &[list.clone(), Type::list(comparable)]) {
+                found = Some(either(found, self.known.resolve(&list, false)));
+            }
         }
-        match range {
-            Type::List(_) => Type::list(item.clone()),
-            Type::Map(..) => self.problem(at, "a map cannot be sorted"),
-            _ => Type::list(Type::Dyn),
-        }
+        found.unwrap_or_else(|| {
+            let [range, keys] = given.map(|given| self.known.resolve(&given, true));
+            match (range, keys) {
+                (Type::List(_), Type::List(key)) => self.problem(at, format!("is of type {key}, which has no order")),
+                (range, _) => self.problem(at, format!("of a {range} nothing can be sorted; sortBy takes lists")),
+            }
+        })
     }
 
     /// What an entry of `transformMapEntry` becomes: maps of one type.
@@ -512,6 +505,15 @@ impl Checker {
         }
         let entry = self.known.resolve(entry, true);
         self.problem(at, format!("is of type {entry}, and has to be a map with one entry"))
+    }
+}
+
+/// The type of a call that goes with several overloads.
+fn either(earlier: Option<Type>, result: Type) -> Type {
+    match earlier {
+        Some(earlier) if earlier.is_dyn() || earlier == result => earlier,
+        Some(_) => Type::Dyn,
+        None => result,
     }
 }
 

@@ -24,12 +24,15 @@ pub(super) fn has(operand: &Value<'_>, field: &str) -> Result<bool, Fault> {
     }
 }
 
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 type Find = for<'v> fn(&Value<'v>, &Value<'v>) -> Result<Option<Value<'v>>, Fault>;
 
 /// A lookup in an optional makes an optional, and so does one with a question mark.
 fn at<'v>(operand: &Value<'v>, key: &Value<'v>, optional: bool, find: Find) -> Result<Value<'v>, Fault> {
     match operand {
         Value::Optional(None) => Ok(Value::NONE),
+        _ if !is_key(key) => Err(Fault::NoOverload),
         Value::Optional(Some(inner)) if has_parts(inner) => Ok(find(inner, key)?.map_or(Value::NONE, Value::some)),
         Value::Optional(Some(_)) => Ok(Value::NONE),
         other if optional && !has_parts(other) => Ok(Value::NONE),
@@ -41,6 +44,11 @@ fn at<'v>(operand: &Value<'v>, key: &Value<'v>, optional: bool, find: Find) -> R
             (None, false) => Err(Fault::NoSuchKey),
         },
     }
+}
+
+/// Whether a value can be looked for at all.
+const fn is_key(value: &Value<'_>) -> bool {
+    matches!(value, Value::Bool(_) | Value::Double(_) | Value::Int(_) | Value::String(_) | Value::Uint(_))
 }
 
 /// Whether something can be looked up in a value. Where nothing can, nothing is there for `has` and question marks.
@@ -55,17 +63,18 @@ fn item<'v>(operand: &Value<'v>, key: &Value<'v>) -> Result<Option<Value<'v>>, F
     }
 }
 
-/// The number that an index stands for; `None` when no list is so long.
+/// The number that an index stands for; `None` when there is no such item.
 fn position(list: &List<'_>, key: &Value<'_>) -> Result<Option<usize>, Fault> {
-    let position = match key {
-        Value::Int(index) => usize::try_from(*index).ok(),
-        Value::Uint(index) => usize::try_from(*index).ok(),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range")]
-        Value::Double(index) if index.fract() == 0.0 && (0.0..9e15).contains(index) => Some(*index as usize),
-        Value::Double(_) => return Err(Fault::Invalid("not a whole number, and so no index")),
+    const NO_INDEX: Fault = Fault::Invalid("not a whole number in the range of int, and so no index");
+    let index = match key {
+        Value::Int(index) => *index,
+        Value::Uint(index) => i64::try_from(*index).map_err(|_| NO_INDEX)?,
+        #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+        Value::Double(index) if index.fract() == 0.0 && (-TWO_TO_63..TWO_TO_63).contains(index) => *index as i64,
+        Value::Double(_) => return Err(NO_INDEX),
         _ => return Err(Fault::NoOverload),
     };
-    Ok(position.filter(|position| *position < list.len()))
+    Ok(usize::try_from(index).ok().filter(|position| *position < list.len()))
 }
 
 fn member<'v>(operand: &Value<'v>, key: &Value<'v>) -> Result<Option<Value<'v>>, Fault> {

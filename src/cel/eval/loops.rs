@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Evaluation, Outcome};
+use super::{Evaluation, Outcome, STEPS};
 use crate::cel::ast::LoopKind;
+use crate::cel::budget;
 use crate::cel::error::Fault;
 use crate::cel::functions::{count, sort_by_keys};
 use crate::cel::program::{Iteration, Op};
@@ -25,6 +26,7 @@ impl<'v> Evaluation<'v, '_> {
             LoopKind::Exists => self.quantify(iteration, &pairs, true),
             LoopKind::ExistsOne => {
                 let mut count = 0_u32;
+                self.meter.charge(STEPS)?;
                 self.each(iteration, &pairs, |_, _| {
                     count += 1;
                     Ok(())
@@ -33,7 +35,9 @@ impl<'v> Evaluation<'v, '_> {
             }
             LoopKind::Filter => {
                 let mut kept = Vec::new();
-                self.each(iteration, &pairs, |_, item| {
+                self.meter.charge(budget::LIST)?;
+                self.each(iteration, &pairs, |evaluation, item| {
+                    evaluation.meter.charge(budget::LIST)?;
                     kept.push(item);
                     Ok(())
                 })?;
@@ -41,7 +45,9 @@ impl<'v> Evaluation<'v, '_> {
             }
             LoopKind::Map => {
                 let mut made = Vec::new();
+                self.meter.charge(budget::LIST)?;
                 self.each(iteration, &pairs, |evaluation, _| {
+                    evaluation.meter.charge(budget::LIST)?;
                     made.push(evaluation.body(iteration)?);
                     Ok(())
                 })?;
@@ -52,7 +58,9 @@ impl<'v> Evaluation<'v, '_> {
                     return Err(Fault::NoOverload);
                 }
                 let (mut items, mut keys) = (Vec::new(), Vec::new());
+                self.meter.charge(2 * budget::LIST)?;
                 self.each(iteration, &pairs, |evaluation, item| {
+                    evaluation.meter.charge(budget::LIST)?;
                     keys.push(evaluation.body(iteration)?);
                     items.push(item);
                     Ok(())
@@ -80,6 +88,7 @@ impl<'v> Evaluation<'v, '_> {
     fn quantify(&mut self, iteration: &'v Iteration, pairs: &Pairs<'v>, decisive: bool) -> Outcome<'v> {
         let mut undecided = Ok(Value::Bool(!decisive));
         let Some(test) = &iteration.filter else { return undecided };
+        self.meter.charge(STEPS)?;
         for index in 0..pairs.len() {
             self.enter(iteration, pairs, index)?;
             match self.truth(test) {
@@ -99,6 +108,7 @@ impl<'v> Evaluation<'v, '_> {
         mut entry: impl FnMut(&mut Self, Value<'v>, &mut Vec<(Key<'v>, Value<'v>)>) -> Result<(), Fault>,
     ) -> Outcome<'v> {
         let (mut map, mut made) = (BTreeMap::new(), Vec::new());
+        self.meter.charge(budget::MAP)?;
         self.each(iteration, pairs, |evaluation, key| {
             entry(evaluation, key, &mut made)?;
             for (key, value) in made.drain(..) {
@@ -137,7 +147,7 @@ impl<'v> Evaluation<'v, '_> {
 
     /// Sets the loop's variables for one round and pays for it. Returns the first one's value.
     fn enter(&mut self, iteration: &'v Iteration, pairs: &Pairs<'v>, index: usize) -> Outcome<'v> {
-        self.meter.charge(1)?;
+        self.meter.charge(STEPS)?;
         let (first, second) = pairs.get(index);
         self.set(iteration.variable, first.clone());
         if let Some(place) = iteration.second {

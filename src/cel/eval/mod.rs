@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::budget::Meter;
+use super::budget::{self, Meter};
 use super::environment::Subject;
 use super::error::Fault;
 use super::program::{Call, Op, Place};
@@ -26,6 +26,9 @@ struct Evaluation<'v, 'm> {
     locals: Vec<Value<'v>>,
     meter: &'m mut Meter,
 }
+
+/// What a macro costs around each of its rounds: the steps that the API server's longer form of it takes.
+const STEPS: u64 = 4;
 
 type Outcome<'v> = Result<Value<'v>, Fault>;
 
@@ -48,7 +51,11 @@ impl<'v> Evaluation<'v, '_> {
                 lookup::has(&operand, field).map(Value::Bool)
             }
             Op::Index { operand, index, optional } => {
-                let (operand, index) = (self.run(operand)?, self.run(index)?);
+                let operand = self.operand(operand)?;
+                if matches!(operand, Value::Optional(None)) {
+                    return Ok(operand);
+                }
+                let index = self.run(index)?;
                 // Escapes are looked for in it.
                 self.meter.charge(index.size() / 2)?;
                 lookup::index(&operand, &index, *optional)
@@ -74,7 +81,7 @@ impl<'v> Evaluation<'v, '_> {
                 pattern.search(*how, self.meter, &text, limit)
             }
             Op::Select { operand, field, optional } => {
-                let operand = self.run(operand)?;
+                let operand = self.operand(operand)?;
                 lookup::select(&operand, field, *optional).map_err(|fault| match fault {
                     Fault::NoSuchKey => Fault::NoSuchField(Arc::clone(field)),
                     other => other,
@@ -86,6 +93,14 @@ impl<'v> Evaluation<'v, '_> {
                 self.locals.get(*place).cloned().ok_or(Fault::Invalid("a variable without a value"))
             }
         }
+    }
+
+    /// What something is looked up in. A step more than a variable and what is in it.
+    fn operand(&mut self, op: &'v Op) -> Outcome<'v> {
+        if !matches!(op, Op::Index { .. } | Op::Select { .. } | Op::Variable(_)) {
+            self.meter.charge(1)?;
+        }
+        self.run(op)
     }
 
     /// `&&` (decided by a false) and `||` (decided by a true). Whichever side decides, the other's error does not count.
@@ -127,6 +142,7 @@ impl<'v> Evaluation<'v, '_> {
     }
 
     fn list(&mut self, items: &'v [(Op, bool)]) -> Outcome<'v> {
+        self.meter.charge(budget::LIST)?;
         let mut made = Vec::with_capacity(items.len());
         for (item, is_optional) in items {
             match (self.run(item)?, is_optional) {
@@ -139,6 +155,7 @@ impl<'v> Evaluation<'v, '_> {
     }
 
     fn map(&mut self, entries: &'v [(Op, Op, bool)]) -> Outcome<'v> {
+        self.meter.charge(budget::MAP)?;
         let mut made = BTreeMap::new();
         for (key, value, is_optional) in entries {
             let key = Key::new(&self.run(key)?).ok_or(Fault::Invalid("not a key that a map can have"))?;
@@ -156,18 +173,19 @@ impl<'v> Evaluation<'v, '_> {
     }
 
     fn optional_map(&mut self, operand: &'v Op, variable: Place, body: &'v Op, flat: bool) -> Outcome<'v> {
+        let before = self.meter.left();
+        self.meter.charge(STEPS)?;
         let value = match self.run(operand)? {
             Value::Optional(Some(value)) => Rc::unwrap_or_clone(value),
             none @ Value::Optional(None) => return Ok(none),
             _ => return Err(Fault::NoOverload),
         };
+        // The API server looks whether there is one, and then makes it again.
+        self.meter.charge(before - self.meter.left())?;
         self.set(variable, value);
         let made = self.run(body)?;
-        match (flat, made) {
-            (false, made) => Ok(Value::some(made)),
-            (true, made @ Value::Optional(_)) => Ok(made),
-            (true, _) => Err(Fault::NoOverload),
-        }
+        // The API server takes whatever it is: the checker sees to it that it is optional where its type is known.
+        Ok(if flat { made } else { Value::some(made) })
     }
 
     /// Gives a variable its value. Places are numbered from the outside in, so the memory grows by one at most.

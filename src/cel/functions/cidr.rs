@@ -19,6 +19,9 @@ pub(in crate::cel) struct Cidr {
     bits: u8,
 }
 
+/// What comparing the longest addresses costs.
+const COMPARISON: u64 = 6;
+
 pub(super) fn declare(table: &mut Table) {
     use Type::{Bool, Int, String};
     let cidr = Type::Opaque(Opaque::Cidr);
@@ -36,10 +39,12 @@ pub(super) fn declare(table: &mut Table) {
     table.member("containsIP", &[cidr.clone(), address.clone()], Bool, contains_address);
     table.member("containsCIDR", &[cidr.clone(), String], Bool, |meter, arguments| {
         let inner = read(meter, arguments.get(1))?.ok_or(NO_NETWORK)?;
+        meter.charge(COMPARISON)?;
         Ok(Value::Bool(of(arguments.first())?.contains(inner.address, inner.bits)))
     });
-    table.member("containsCIDR", &[cidr.clone(), cidr.clone()], Bool, |_, arguments| {
+    table.member("containsCIDR", &[cidr.clone(), cidr.clone()], Bool, |meter, arguments| {
         let inner = of(arguments.get(1))?;
+        meter.charge(COMPARISON)?;
         Ok(Value::Bool(of(arguments.first())?.contains(inner.address, inner.bits)))
     });
     table.member("ip", std::slice::from_ref(&cidr), address, |_, arguments| {
@@ -99,6 +104,7 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
 }
 
 fn contains_address<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
+    meter.charge(COMPARISON)?;
     let address = match arguments.get(1) {
         Some(text @ Value::String(characters)) => {
             meter.charge(text.size())?;

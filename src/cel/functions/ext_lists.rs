@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Table;
-use crate::cel::budget::Meter;
+use crate::cel::budget::{self, Meter};
 use crate::cel::error::Fault;
 use crate::cel::types::Type;
 use crate::cel::value::{self, List, Value};
@@ -18,24 +18,31 @@ const LONGEST_RANGE: usize = 1_000_000;
 pub(super) fn declare(table: &mut Table) {
     let list = Type::list(Type::A);
     table.member("slice", &[list.clone(), Type::Int, Type::Int], list.clone(), slice);
-    table.member("flatten", &[Type::list(list.clone())], list.clone(), |meter, arguments| match arguments {
-        [Value::List(list)] => flattened(meter, list, 1),
-        _ => Err(Fault::NoOverload),
-    });
+    table.member_of_any_list(
+        "flatten",
+        &[Type::list(list.clone())],
+        list.clone(),
+        |meter, arguments| match arguments {
+            [Value::List(list)] => flattened(meter, list, 1),
+            _ => Err(Fault::NoOverload),
+        },
+    );
     let anything = Type::list(Type::Dyn);
-    table.member("flatten", &[anything.clone(), Type::Int], anything, |meter, arguments| match arguments {
+    table.member_of_any_list("flatten", &[anything.clone(), Type::Int], anything, |meter, arguments| match arguments {
         [Value::List(list), Value::Int(depth @ 0..)] => flattened(meter, list, *depth),
         [Value::List(_), Value::Int(_)] => Err(Fault::Invalid("a list cannot be flattened by a negative depth")),
         _ => Err(Fault::NoOverload),
     });
     for item in COMPARABLE {
-        table.member("sort", &[Type::list(item.clone())], Type::list(item), |meter, arguments| match arguments {
-            [list @ Value::List(items)] => {
-                meter.charge(list.size())?;
-                let items: Vec<_> = (0..items.len()).filter_map(|index| items.get(index)).collect();
-                sort_by_keys(items.clone(), &items, meter).map(Value::list)
+        table.member_of_any_list("sort", &[Type::list(item.clone())], Type::list(item), |meter, arguments| {
+            match arguments {
+                [list @ Value::List(items)] => {
+                    meter.charge(list.size())?;
+                    let items: Vec<_> = (0..items.len()).filter_map(|index| items.get(index)).collect();
+                    sort_by_keys(items.clone(), &items, meter).map(Value::list)
+                }
+                _ => Err(Fault::NoOverload),
             }
-            _ => Err(Fault::NoOverload),
         });
     }
     table.member("distinct", std::slice::from_ref(&list), list.clone(), distinct);
@@ -68,6 +75,7 @@ pub(in crate::cel) fn sort_by_keys<'v>(
     keys: &[Value<'v>],
     meter: &mut Meter,
 ) -> Result<Vec<Value<'v>>, Fault> {
+    pay_pairs(meter, keys.len())?;
     let Some(first) = keys.first() else { return Ok(items) };
     if !is_comparable(first) {
         return Err(Fault::Invalid("only a list of values with an order can be sorted"));
@@ -88,6 +96,14 @@ pub(in crate::cel) fn sort_by_keys<'v>(
     Ok(pairs.into_iter().map(|(_, item)| item).collect())
 }
 
+/// Pays for comparing each item of a list with each, which is what the API server takes for it.
+fn pay_pairs(meter: &mut Meter, length: usize) -> Result<(), Fault> {
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    // Strings cost a tenth more than numbers.
+    let pairs = length.saturating_mul(length);
+    meter.charge(pairs.saturating_mul(2).saturating_add(pairs / 10 + 1 + budget::LIST))
+}
+
 fn slice<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
     let [Value::List(list), Value::Int(start), Value::Int(end)] = arguments else { return Err(Fault::NoOverload) };
     let index = |number: i64| usize::try_from(number).map_err(|_| Fault::IndexOutOfRange);
@@ -98,12 +114,14 @@ fn slice<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fa
     if end > list.len() {
         return Err(Fault::IndexOutOfRange);
     }
-    meter.charge(u64::try_from(end - start).unwrap_or(u64::MAX))?;
+    meter.charge(budget::LIST + u64::try_from(end - start).unwrap_or(u64::MAX))?;
     Ok(Value::list((start..end).filter_map(|index| list.get(index)).collect()))
 }
 
-/// The list with what is in the lists in it, so many levels down.
+/// The list with what is in the lists in it, so many levels down. Each level is paid for, whether or not there is one.
 fn flattened<'v>(meter: &mut Meter, list: &List<'v>, depth: i64) -> Result<Value<'v>, Fault> {
+    let length = u64::try_from(list.len()).unwrap_or(u64::MAX);
+    meter.charge(length.saturating_mul(depth.unsigned_abs()).saturating_add(budget::LIST))?;
     let mut flat = Vec::new();
     flatten(meter, list, depth, &mut flat)?;
     Ok(Value::list(flat))
@@ -122,6 +140,7 @@ fn flatten<'v>(meter: &mut Meter, list: &List<'v>, depth: i64, flat: &mut Vec<Va
 
 fn distinct<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
     let [Value::List(list)] = arguments else { return Err(Fault::NoOverload) };
+    pay_pairs(meter, list.len())?;
     let mut seen: Vec<Value<'v>> = Vec::new();
     'items: for index in 0..list.len() {
         let Some(item) = list.get(index) else { continue };
@@ -138,7 +157,7 @@ fn distinct<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>,
 
 fn reverse<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
     let [list @ Value::List(items)] = arguments else { return Err(Fault::NoOverload) };
-    meter.charge(list.size())?;
+    meter.charge(budget::LIST + list.size())?;
     Ok(Value::list((0..items.len()).rev().filter_map(|index| items.get(index)).collect()))
 }
 
@@ -149,6 +168,6 @@ fn range<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fa
     if length > LONGEST_RANGE {
         return Err(Fault::Invalid("lists.range makes lists of up to 1,000,000 numbers"));
     }
-    meter.charge(u64::try_from(length).unwrap_or(u64::MAX))?;
+    meter.charge(budget::LIST + u64::try_from(length).unwrap_or(u64::MAX))?;
     Ok(Value::list((0..*end).map(Value::Int).collect()))
 }

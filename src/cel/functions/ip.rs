@@ -18,7 +18,8 @@ pub(super) fn declare(table: &mut Table) {
     table.function("isIP", &[String], Bool, |meter, arguments| Ok(Value::Bool(read(meter, arguments)?.is_some())));
     table.function("ip.isCanonical", &[String], Bool, |meter, arguments| {
         let address = read(meter, arguments)?.ok_or(NO_ADDRESS)?;
-        let [Value::String(text)] = arguments else { return Err(Fault::NoOverload) };
+        let [whole @ Value::String(text)] = arguments else { return Err(Fault::NoOverload) };
+        meter.charge(whole.size())?;
         Ok(Value::Bool(address.to_string() == **text))
     });
     table.function("string", std::slice::from_ref(&ip), String, |_, arguments| {

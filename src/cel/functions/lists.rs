@@ -7,7 +7,7 @@ use super::{Body, Table, count};
 use crate::cel::budget::Meter;
 use crate::cel::error::Fault;
 use crate::cel::types::Type;
-use crate::cel::value::{self, Value};
+use crate::cel::value::{self, Text, Value};
 
 pub(super) fn declare(table: &mut Table) {
     for item in COMPARABLE {
@@ -115,13 +115,37 @@ fn sum<'v>(meter: &mut Meter, arguments: &[Value<'v>], zero: Value<'v>) -> Resul
     Ok(total)
 }
 
+/// Pays for going through a value to its ends.
+fn pay_for_all(meter: &mut Meter, value: &Value<'_>) -> Result<(), Fault> {
+    match value {
+        Value::List(list) => list.iter().try_for_each(|item| meter.deeper(|meter| pay_for_all(meter, &item))),
+        Value::Map(map) => map.keys().iter().try_for_each(|key| {
+            pay_for_all(meter, key)?;
+            map.find_exactly(key).map_or(Ok(()), |value| meter.deeper(|meter| pay_for_all(meter, &value)))
+        }),
+        Value::Claims(claims) => claims.iter().try_for_each(|(name, claim)| {
+            meter.charge(Value::String(Text::Borrowed(name)).size())?;
+            meter.deeper(|meter| pay_for_all(meter, &Value::from_json(claim, false)))
+        }),
+        Value::User(user) => {
+            let names = [&user.username, &user.uid].into_iter().chain(&user.groups);
+            let extra = user.extra.iter().flat_map(|(key, values)| std::iter::once(key).chain(values));
+            // The four fields have names, too.
+            meter.charge(4)?;
+            names.chain(extra).try_for_each(|name| meter.charge(Value::String(Text::Borrowed(name)).size()))
+        }
+        single => meter.charge(single.size()),
+    }
+}
+
 /// The first index in some order under which the wanted item is; -1 when there is none.
 fn position<'v>(
     meter: &mut Meter,
     arguments: &[Value<'v>],
     indexes: fn(usize) -> Box<dyn Iterator<Item = usize>>,
 ) -> Result<Value<'v>, Fault> {
-    let [Value::List(list), wanted] = arguments else { return Err(Fault::NoOverload) };
+    let [whole @ Value::List(list), wanted] = arguments else { return Err(Fault::NoOverload) };
+    pay_for_all(meter, whole)?;
     for index in indexes(list.len()) {
         if let Some(item) = list.get(index)
             && value::same(&item, wanted, meter)?
@@ -134,6 +158,9 @@ fn position<'v>(
 
 /// Whether a value is in a list; or, where there is no list, whether it is the same as what is there instead.
 fn includes<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
+    if let [whole, _] = arguments {
+        pay_for_all(meter, whole)?;
+    }
     match arguments {
         [Value::List(list), wanted] => {
             for item in list.iter() {

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub(super) use cidr::Cidr;
-pub(super) use ext_lists::sort_by_keys;
+pub(super) use ext_lists::{COMPARABLE, sort_by_keys};
 pub(super) use format_library::Format;
 pub(super) use quantity::Quantity;
 pub(super) use semver::Version;
@@ -47,13 +47,18 @@ pub(super) struct Overload {
     pub(super) parameters: Vec<Type>,
     pub(super) result: Type,
     pub(super) body: Body,
+    /// Whether it runs for any list where it is declared for lists of something.
+    takes_any_items: bool,
 }
 
 impl Overload {
     /// Whether it can be run for these values.
     pub(super) fn takes(&self, arguments: &[Value<'_>]) -> bool {
         self.parameters.len() == arguments.len()
-            && arguments.iter().zip(&self.parameters).all(|(argument, parameter)| argument.is_taken_as(parameter))
+            && arguments.iter().zip(&self.parameters).all(|pair| match pair {
+                (Value::List(_), Type::List(_)) if self.takes_any_items => true,
+                (argument, parameter) => argument.is_taken_as(parameter),
+            })
     }
 }
 
@@ -64,17 +69,30 @@ pub(super) struct Table(BTreeMap<&'static str, Vec<Overload>>);
 impl Table {
     /// Adds `f(…)`.
     fn function(&mut self, name: &'static str, parameters: &[Type], result: Type, body: Body) {
-        self.add(name, false, parameters, result, body);
+        self.add(
+            name,
+            Overload { is_member: false, parameters: parameters.to_vec(), result, body, takes_any_items: false },
+        );
     }
 
     /// Adds `x.f(…)`, the type of `x` being the first parameter.
     fn member(&mut self, name: &'static str, parameters: &[Type], result: Type, body: Body) {
-        self.add(name, true, parameters, result, body);
+        self.add(
+            name,
+            Overload { is_member: true, parameters: parameters.to_vec(), result, body, takes_any_items: false },
+        );
     }
 
-    fn add(&mut self, name: &'static str, is_member: bool, parameters: &[Type], result: Type, body: Body) {
-        let parameters = parameters.to_vec();
-        self.0.entry(name).or_default().push(Overload { is_member, parameters, result, body });
+    /// Adds `x.f(…)` that runs for any list: what its items are is only for the checker.
+    fn member_of_any_list(&mut self, name: &'static str, parameters: &[Type], result: Type, body: Body) {
+        self.add(
+            name,
+            Overload { is_member: true, parameters: parameters.to_vec(), result, body, takes_any_items: true },
+        );
+    }
+
+    fn add(&mut self, name: &'static str, overload: Overload) {
+        self.0.entry(name).or_default().push(overload);
     }
 }
 

@@ -160,6 +160,8 @@ fn earlier<'v>(_: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Faul
 
 fn is_item<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
     let [wanted, Value::List(list)] = arguments else { return Err(Fault::NoOverload) };
+    // As if it were the last one.
+    meter.charge(u64::try_from(list.len()).unwrap_or(u64::MAX))?;
     for item in list.iter() {
         if value::same(wanted, &item, meter)? {
             return Ok(Value::Bool(true));

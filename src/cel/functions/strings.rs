@@ -163,7 +163,8 @@ fn replace<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, 
     let times = usize::try_from(times).unwrap_or(usize::MAX);
     // What comes out is paid for before it is made.
     let found = text.matches(&**old).take(times).count();
-    meter.charge(tenth(text.len()).saturating_add(tenth(found.saturating_mul(new.len()))))?;
+    meter.charge(2 * tenth(text.len()))?;
+    meter.charge(tenth(found.saturating_mul(new.len())))?;
     Ok(Value::string(text.replacen(&**old, new, times)))
 }
 
@@ -174,6 +175,7 @@ fn split<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fa
         [Value::String(text), Value::String(separator), Value::Int(most)] => (text, separator, *most),
         _ => return Err(Fault::NoOverload),
     };
+    meter.charge(tenth(text.len()))?;
     pay_search(meter, text, separator)?;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let parts: Box<dyn Iterator<Item = &str>> =
@@ -222,7 +224,7 @@ fn join<'v>(meter: &mut Meter, arguments: &[Value<'v>]) -> Result<Value<'v>, Fau
         let Some(Value::String(item)) = list.get(index) else {
             return Err(Fault::Invalid("only strings can be joined"));
         };
-        meter.charge(1 + tenth(item.len() + separator.len()))?;
+        meter.charge(1 + 2 * tenth(item.len() + separator.len()))?;
         if index > 0 {
             joined.push_str(&separator);
         }

@@ -133,7 +133,8 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// Whether a function's argument of this type takes the value. What is inside a list or a map is not looked at.
+    /// Whether a function's argument of this type takes the value. Of a list, the first item tells what is in it, as it does
+    /// for the API server.
     pub(super) fn is_taken_as(&self, wanted: &Type) -> bool {
         match (wanted, self) {
             (Type::Any | Type::Dyn | Type::Error | Type::Var(_), _)
@@ -142,7 +143,6 @@ impl<'v> Value<'v> {
             | (Type::Double, Self::Double(_))
             | (Type::Duration, Self::Duration(_))
             | (Type::Int, Self::Int(_))
-            | (Type::List(_), Self::List(_))
             | (Type::Map(..), Self::Map(_))
             | (Type::Null, Self::Null)
             | (Type::Optional(_), Self::Optional(_))
@@ -150,6 +150,7 @@ impl<'v> Value<'v> {
             | (Type::Timestamp, Self::Timestamp(_))
             | (Type::Kind(_), Self::Type(_))
             | (Type::Uint, Self::Uint(_)) => true,
+            (Type::List(item), Self::List(list)) => list.get(0).is_none_or(|first| first.is_taken_as(item)),
             (Type::Opaque(wanted), Self::Opaque(value)) => value.kind() == *wanted,
             _ => false,
         }

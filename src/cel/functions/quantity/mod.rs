@@ -119,10 +119,8 @@ impl Amount {
 
     fn negated(self) -> Option<Self> {
         Some(match self {
-            Self::Short { value, exponent } => match value.checked_neg() {
-                Some(value) => Self::Short { value, exponent },
-                None => Self::Long { value: -i128::from(value), exponent },
-            },
+            // The API server takes the smallest number for its own opposite.
+            Self::Short { value, exponent } => Self::Short { value: value.checked_neg()?, exponent },
             Self::Long { value, exponent } => Self::Long { value: value.checked_neg()?, exponent },
         })
     }

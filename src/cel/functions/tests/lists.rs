@@ -72,3 +72,35 @@ fn lists_are_searched_summed_and_sorted() {
         ("[url('/a')].sortBy(x, x)", "refused"),
     ]);
 }
+
+#[test]
+fn a_list_without_a_known_type_is_of_the_first_type_that_goes() {
+    check(&[
+        ("claims.l.slice(0, 1)", r#"["a"]"#),
+        ("claims.l.slice(0, 1).sort()", r#"["a"]"#),
+        ("claims.l.slice(0, 1).min()", "error"),
+        ("claims.l.slice(0, 1).max()", "error"),
+        ("claims.l.slice(0, 1).isSorted()", "error"),
+        ("claims.l.slice(1, 2).sum()", "error"),
+        ("dyn(claims.l.slice(0, 1)).min()", r#""a""#),
+        ("claims.l.slice(0, 1).join()", r#""a""#),
+        ("claims.l.slice(1, 2).join()", "error"),
+        ("[].sortBy(x, x) + ['a']", "refused"),
+        ("dyn(['b','a']).sortBy(x, x)", r#"["a", "b"]"#),
+        ("dyn([2, 1]).sortBy(x, int(x)).min() + 'a'", "refused"),
+        ("[1].sortBy(x, null)", "error"),
+        ("{'a': 1}.sortBy(x, x)", "refused"),
+        ("sets.intersects([?claims.l.first(), 'x'], [claims.s])", "refused"),
+        ("sets.intersects([?claims.l.first(), 'x'], ['a'])", "true"),
+    ]);
+}
+
+#[test]
+fn each_level_that_a_list_is_flattened_by_is_paid_for() {
+    check(&[
+        ("[].flatten(9223372036854775807)", "[]"),
+        ("[1].flatten(900000)", "[1]"),
+        ("[1].flatten(1000000)", "error"),
+        ("[1, 2, 3].flatten(9223372036854775807)", "error"),
+    ]);
+}

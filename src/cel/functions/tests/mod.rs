@@ -67,7 +67,7 @@ fn what_is_lax_or_wrong_there_is_refused_here() {
         (r#"[quantity("2")] == [quantity("1").add(1)]"#, "error"),
         ("[2.0, double('NaN'), 1.0].sort()", "error"),
         (r#"semver("18446744073709551615.0.0").major()"#, "error"),
-        (r#"quantity("0").sub(-9223372036854775807 - 1).isInteger()"#, "false"),
+        (r#"quantity("0").sub(-9223372036854775807 - 1).isInteger()"#, "error"),
         (r#"isQuantity("1e101")"#, "error"),
         (r#"isQuantity("1e-101")"#, "error"),
         ("'x'.matches('a(?i)*')", "refused"),
