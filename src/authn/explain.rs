@@ -3,6 +3,7 @@
 use super::issuer::Issuer;
 use super::router::Router;
 use super::{Deadline, Reason, UserInfo, audiences};
+use crate::cel::Failure;
 use crate::clock::UnixTime;
 use crate::jose::{Excerpt, Unparsable, UnverifiedToken};
 use crate::mapping::{Condition, Effort, Rule, Source, Unmapped};
@@ -124,9 +125,13 @@ impl Walk {
                 let facts = if shown == "()" { origin } else { format!("{origin}: {shown}") };
                 self.step(name, facts, Ok(value))
             }
-            Err(Unmapped::Refused(reason, fault)) => {
-                let fault = fault.map_or_else(String::new, |fault| format!(": {fault}"));
-                self.step(name, origin + &fault, Err(reason))
+            Err(Unmapped::Refused(reason, None)) => self.step(name, origin, Err(reason)),
+            Err(Unmapped::Refused(reason, Some(Failure { fault, place }))) => {
+                let result = self.step(name, format!("{origin}: {fault}"), Err(reason));
+                if let Some(step) = self.steps.last_mut() {
+                    step.place = place;
+                }
+                result
             }
             // Not with the effort that is made here.
             Err(Unmapped::TakesLonger) => self.step(name, origin, Err(Reason::ExpressionFailed)),
@@ -139,7 +144,7 @@ impl Walk {
             Ok(_) => StepOutcome::Passed,
             Err(reason) => StepOutcome::Rejected(*reason),
         };
-        self.steps.push(ExplainedStep { name, outcome, facts });
+        self.steps.push(ExplainedStep { name, outcome, facts, place: None });
         result.map_err(|_| outcome)
     }
 }

@@ -18,18 +18,19 @@ const DEEPEST: u16 = 500;
 ///
 /// A step costs one unit, going through a string a tenth of a unit per byte, through a list one unit per item, making a list
 /// ten and a map thirty: nothing costs less than it costs the API server. Memory is bounded by the same count: nothing can
-/// be made without being paid for.
+/// be made without being paid for. It goes everywhere in an evaluation, and so it also knows where one failed.
 #[derive(Debug)]
 pub struct Meter {
     left: u64,
     depth: u16,
+    failed_at: Option<u32>,
 }
 
 impl Meter {
     /// A meter for so many units.
     #[must_use]
     pub const fn new(units: u64) -> Self {
-        Self { left: units, depth: 0 }
+        Self { left: units, depth: 0, failed_at: None }
     }
 
     /// Pays.
@@ -46,6 +47,21 @@ impl Meter {
     #[must_use]
     pub const fn left(&self) -> u64 {
         self.left
+    }
+
+    /// Where in the source the last evaluation failed, counted in characters; `None` if it did not, or only as a whole.
+    pub(super) const fn failed_at(&self) -> Option<u32> {
+        self.failed_at
+    }
+
+    /// Remembers where something failed, unless something did before: the innermost place is the first one to be known.
+    pub(super) fn fails_at(&mut self, at: u32) {
+        self.failed_at.get_or_insert(at);
+    }
+
+    /// Goes back to what had failed before, because what failed since is of no account.
+    pub(super) const fn forgive(&mut self, before: Option<u32>) {
+        self.failed_at = before;
     }
 
     /// Whether there is so much left.

@@ -36,19 +36,26 @@ impl CompileError {
         problems.dedup();
         Self { problems, text: source.to_owned() }
     }
+}
 
-    /// The line of the source that a character stands in, its number from one, and how far into it.
-    fn line_of(&self, at: usize) -> (usize, usize, &str) {
-        let mut before = 0;
-        for (number, line) in self.text.split('\n').enumerate() {
-            let length = line.chars().count();
-            if at <= before + length {
-                return (number + 1, at - before, line);
-            }
-            before += length + 1;
+/// The line of a source that a character stands in, its number from one, and how far into it.
+fn line_of(source: &str, at: usize) -> (usize, usize, &str) {
+    let mut before = 0;
+    for (number, line) in source.split('\n').enumerate() {
+        let length = line.chars().count();
+        if at <= before + length {
+            return (number + 1, at - before, line);
         }
-        (1, 0, "")
+        before += length + 1;
     }
+    (1, 0, "")
+}
+
+/// The line that a character stands in, and a mark below it.
+pub(super) fn marked(source: &str, at: usize) -> String {
+    let (number, column, line) = line_of(source, at);
+    let (line, column) = window(line, column);
+    format!(" {number} | {line}\n{:>width$}^", "", width = number.to_string().len() + 4 + column)
 }
 
 impl fmt::Display for CompileError {
@@ -59,10 +66,9 @@ impl fmt::Display for CompileError {
                 f.write_str("\n")?;
             }
             f.write_str(&problem.message)?;
-            let Some(at) = problem.at else { continue };
-            let (number, column, line) = self.line_of(at);
-            let (line, column) = window(line, column);
-            write!(f, "\n {number} | {line}\n{:>width$}^", "", width = number.to_string().len() + 4 + column)?;
+            if let Some(at) = problem.at {
+                write!(f, "\n{}", marked(&self.text, at))?;
+            }
         }
         Ok(())
     }
@@ -74,6 +80,15 @@ fn window(line: &str, column: usize) -> (String, usize) {
     let start = if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 2) } else { 0 };
     let shown = line.chars().skip(start).take(WIDTH);
     (shown.map(|c| if c.is_control() { ' ' } else { c }).collect(), column - start)
+}
+
+/// Why an evaluation has no result, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What went wrong.
+    pub fault: Fault,
+    /// The line of the source that it went wrong in, and a mark below it; `None` when it is about the whole.
+    pub place: Option<String>,
 }
 
 /// Why an evaluation has no result. It quotes no value: values are a token's.

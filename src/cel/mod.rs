@@ -34,7 +34,7 @@ use serde_json::Value as Json;
 
 pub use budget::{FULL, Meter};
 pub use environment::{Environment, Subject};
-pub use error::{CompileError, Fault, Problem};
+pub use error::{CompileError, Failure, Fault, Problem};
 
 use ast::{Expr, Node};
 use types::Type;
@@ -84,6 +84,13 @@ impl Program {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What an evaluation failed with, and where that was; the meter is the one that it had.
+    #[must_use]
+    pub fn failure(&self, fault: Fault, meter: &Meter) -> Failure {
+        let at = meter.failed_at().and_then(|at| usize::try_from(at).ok());
+        Failure { fault, place: at.map(|at| error::marked(&self.source, at)) }
     }
 
     /// The type of its result as far as it is known without a token, in CEL's words.

@@ -7,40 +7,46 @@ use super::functions::Overload;
 use super::functions::regex::{Pattern, Search};
 use super::types::Type;
 
-/// One step of an evaluation, with those that it needs first.
-pub(super) enum Op {
-    And(Box<Self>, Box<Self>),
+/// A step of an evaluation, and where in the source it stands.
+pub(super) struct Op {
+    pub(super) at: u32,
+    pub(super) step: Step,
+}
+
+/// What a step does, with the steps that it needs first.
+pub(super) enum Step {
+    And(Box<Op>, Box<Op>),
     Call(Call),
-    Conditional(Box<Self>, Box<Self>, Box<Self>),
-    Has(Box<Self>, Arc<str>),
+    Conditional(Box<Op>, Box<Op>, Box<Op>),
+    Has(Box<Op>, Arc<str>),
     Index {
-        operand: Box<Self>,
-        index: Box<Self>,
+        operand: Box<Op>,
+        index: Box<Op>,
         optional: bool,
     },
-    List(Vec<(Self, bool)>),
+    List(Vec<(Op, bool)>),
     Literal(Literal),
     Loop(Box<Iteration>),
-    Map(Vec<(Self, Self, bool)>),
-    Not(Box<Self>),
+    Map(Vec<(Op, Op, bool)>),
+    Not(Box<Op>),
     OptionalMap {
-        operand: Box<Self>,
+        operand: Box<Op>,
         variable: Place,
-        body: Box<Self>,
+        body: Box<Op>,
         flat: bool,
     },
-    Or(Box<Self>, Box<Self>),
+    Or(Box<Op>, Box<Op>),
     /// `x.or(y)`, or `x.orValue(y)`: the second one is looked at only if the first one is empty.
     Otherwise(Call, bool),
     /// `x.matches(p)` and the like, with a pattern that is known.
     Search {
         how: Search,
-        text: Box<Self>,
+        text: Box<Op>,
         pattern: Arc<Pattern>,
-        limit: Option<Box<Self>>,
+        limit: Option<Box<Op>>,
     },
     Select {
-        operand: Box<Self>,
+        operand: Box<Op>,
         field: Arc<str>,
         optional: bool,
     },

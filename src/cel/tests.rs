@@ -111,6 +111,11 @@ fn expressions_see_claims_as_the_api_server_does() {
         ("string(1234567.0)", "string 1.234567e+06"),
         ("string(123456.0)", "string 123456"),
         ("claims == claims", "bool true"),
+        ("claims == {}", "error: no such overload"),
+        ("claims != {}", "bool true"),
+        ("claims == claims.nothing", "bool false"),
+        ("type(claims) == map", "bool false"),
+        ("type(claims)", "type kubernetes.claims"),
         ("1 < 2.5 && 3u > 2", "bool true"),
         ("dyn(1) == dyn(1u)", "bool true"),
         ("string(1e21)", "string 1e+21"),
@@ -166,6 +171,36 @@ fn errors_show_the_place_under_the_expression() {
     let error = compile("claims.sub == 'é' &&\n  clams.aud == 'x'", Environment::Claims).unwrap_err();
     let shown = error.to_string();
     assert_eq!(shown, "clams is not known here; there is `claims`\n 2 |   clams.aud == 'x'\n       ^",);
+}
+
+#[test]
+fn failures_show_the_place_under_the_expression() {
+    for (source, from_the_mark_on) in [
+        ("'idp:' +\n claims.missing", ".missing"),
+        ("claims.groups[7] == 'x'", "[7] == 'x'"),
+        ("claims.exp + 1 == 2", "+ 1 == 2"),
+        ("dyn(claims.groups).map(g, int(g)) == [1]", "(g)) == [1]"),
+        // What failed first is not what matters.
+        ("(claims.a == 1 || claims.sub == 'alice') && claims.b == 1", ".b == 1"),
+        ("[1, 2].exists(x, claims.a == x || x == 2) && claims.b == 1", ".b == 1"),
+        ("claims.a == 1 && (claims.b == 1 || true)", ".a == 1 && (claims.b == 1 || true)"),
+        ("[1, 2].all(x, claims.a == x || [claims.b].exists(y, true) || true) && claims.c", ".c"),
+    ] {
+        let (claims, mut meter) = (claims(), Meter::new(FULL));
+        let program = compile(source, Environment::Claims).unwrap();
+        let fault = program.evaluate_bool(Subject::Claims(claims.as_object().unwrap()), &mut meter).unwrap_err();
+        let place = program.failure(fault, &meter).place.unwrap();
+        let (line, mark) = place.split_once('\n').unwrap();
+        assert_eq!(line.get(mark.trim_end_matches('^').len()..), Some(from_the_mark_on), "{source}");
+    }
+}
+
+#[test]
+fn a_result_of_the_wrong_type_has_no_place() {
+    let (claims, mut meter) = (claims(), Meter::new(FULL));
+    let program = compile("claims.sub", Environment::Claims).unwrap();
+    let fault = program.evaluate_bool(Subject::Claims(claims.as_object().unwrap()), &mut meter).unwrap_err();
+    assert_eq!(program.failure(fault, &meter).place, None);
 }
 
 #[test]

@@ -43,10 +43,12 @@ pub(crate) enum Var {
     Free(u32),
 }
 
-/// Types of Kubernetes' libraries that have nothing inside to look at.
+/// Kubernetes' types that have nothing inside to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Opaque {
     Cidr,
+    /// What `claims` says of itself: to the checker it is a map.
+    Claims,
     Format,
     Ip,
     Quantity,
@@ -59,6 +61,7 @@ impl Opaque {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Cidr => "net.CIDR",
+            Self::Claims => "kubernetes.claims",
             Self::Format => "kubernetes.NamedFormat",
             Self::Ip => "net.IP",
             Self::Quantity => "kubernetes.Quantity",

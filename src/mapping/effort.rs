@@ -1,7 +1,7 @@
 //! How much work a mapping may be, and what comes of it when it does not end well.
 
 use crate::authn::Reason;
-use crate::cel::{self, Fault, Meter};
+use crate::cel::{self, Failure, Fault, Meter, Program};
 
 /// How much the expressions of one mapping may cost together before they have to go to a thread of their own. At fifty
 /// nanoseconds a unit or less this is a millisecond, which other requests on the same thread hardly notice; five ordinary
@@ -21,7 +21,7 @@ pub enum Effort {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmapped {
     /// The token is refused; with what was wrong with an expression, if one was the reason.
-    Refused(Reason, Option<Fault>),
+    Refused(Reason, Option<Failure>),
     /// Nothing is known yet: it takes more than [`Effort::Brief`].
     TakesLonger,
 }
@@ -36,16 +36,21 @@ impl Effort {
     /// Evaluates an expression within the effort.
     pub(super) fn evaluate<T>(
         &mut self,
-        expression: impl FnOnce(&mut Meter) -> Result<T, Fault>,
+        expression: &Program,
+        evaluate: impl FnOnce(&Program, &mut Meter) -> Result<T, Fault>,
     ) -> Result<T, Unmapped> {
-        let result = match self {
-            Self::Brief(meter) => match expression(meter) {
-                Err(Fault::TooExpensive) => return Err(Unmapped::TakesLonger),
-                result => result,
-            },
-            Self::Full => expression(&mut Meter::new(cel::FULL)),
-        };
-        result.map_err(|fault| Unmapped::Refused(Reason::ExpressionFailed, Some(fault)))
+        let failed =
+            |fault, meter: &Meter| Unmapped::Refused(Reason::ExpressionFailed, Some(expression.failure(fault, meter)));
+        match self {
+            Self::Brief(meter) => evaluate(expression, meter).map_err(|fault| match fault {
+                Fault::TooExpensive => Unmapped::TakesLonger,
+                fault => failed(fault, meter),
+            }),
+            Self::Full => {
+                let mut meter = Meter::new(cel::FULL);
+                evaluate(expression, &mut meter).map_err(|fault| failed(fault, &meter))
+            }
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Mapping {
             }
             Source::Expression(expression) => {
                 let subject = Subject::Claims(claims);
-                ("", Cow::Owned(effort.evaluate(|meter| expression.evaluate_string(subject, meter))?))
+                ("", Cow::Owned(effort.evaluate(expression, |program, meter| program.evaluate_string(subject, meter))?))
             }
         };
         if name.is_empty() {
@@ -118,7 +118,7 @@ impl Mapping {
             Some(Source::Claim(claim)) => claim,
             Some(Source::Expression(expression)) => {
                 let subject = Subject::Claims(claims);
-                let groups = effort.evaluate(|meter| expression.evaluate_strings(subject, meter))?;
+                let groups = effort.evaluate(expression, |program, meter| program.evaluate_strings(subject, meter))?;
                 if groups.len() > MAX_GROUPS {
                     return Err(Reason::Oversized.into());
                 }
@@ -147,7 +147,7 @@ impl Mapping {
             None => return Ok(String::new()),
             Some(Source::Claim(claim)) => string(claims, &claim.name)?.to_owned(),
             Some(Source::Expression(expression)) => {
-                effort.evaluate(|meter| expression.evaluate_string(Subject::Claims(claims), meter))?
+                effort.evaluate(expression, |program, meter| program.evaluate_string(Subject::Claims(claims), meter))?
             }
         };
         names::check(&uid)?;
@@ -170,7 +170,8 @@ impl Mapping {
             extra.insert(CREDENTIAL_ID.to_owned(), vec![format!("JTI={id}")]);
         }
         for Extra { key, value } in &self.extra {
-            let values = effort.evaluate(|meter| value.evaluate_strings(Subject::Claims(claims), meter))?;
+            let values =
+                effort.evaluate(value, |program, meter| program.evaluate_strings(Subject::Claims(claims), meter))?;
             values.iter().try_for_each(|value| names::check(value))?;
             if values.len() > MAX_GROUPS {
                 return Err(Reason::Oversized.into());

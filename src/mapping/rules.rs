@@ -60,7 +60,7 @@ impl Condition {
     }
 
     fn check(&self, subject: Subject<'_>, otherwise: Reason, effort: &mut Effort) -> Result<(), Unmapped> {
-        let holds = effort.evaluate(|meter| self.expression.evaluate_bool(subject, meter))?;
+        let holds = effort.evaluate(&self.expression, |program, meter| program.evaluate_bool(subject, meter))?;
         if holds { Ok(()) } else { Err(otherwise.into()) }
     }
 }

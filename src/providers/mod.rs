@@ -60,6 +60,8 @@ pub struct ExplainedStep {
     pub outcome: StepOutcome,
     /// What the check looked at.
     pub facts: String,
+    /// The line of the expression that failed, and a mark below the place.
+    pub place: Option<String>,
 }
 
 /// How a step went.

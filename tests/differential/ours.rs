@@ -10,8 +10,8 @@ use countersign::clock::UnixTime;
 use countersign::config::Config;
 use countersign::findings::Severity;
 use countersign::jose::{KeySet, Unparsable, UnverifiedToken};
-use countersign::mapping::{Effort, Mapping, Unmapped};
-use countersign::providers::oidc::{NoTrail, Policy, Refusal, issuer_claim_matches, judge};
+use countersign::mapping::{Effort, Mapping, Source, Unmapped};
+use countersign::providers::oidc::{NoTrail, Policy, Refusal, distributed, issuer_claim_matches, judge};
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
@@ -120,6 +120,11 @@ impl Issuers {
             Err(Refusal::Reject(reason)) => return Outcome::Refused(reason.code()),
             Err(Refusal::Undecided(cause)) => return Outcome::Undecided(cause.code()),
         };
+        // Nothing is fetched here: no token names an endpoint.
+        let groups = mapping.groups.as_ref().and_then(Source::as_claim);
+        if let Some(Err(reason)) = groups.map(|groups| distributed::source(claims.all(), &groups.name)) {
+            return Outcome::Refused(reason.code());
+        }
         let result = mapping.user(&claims, Effort::Full);
         // Whether the service tries briefly first makes no difference to what it says in the end.
         let brief = mapping.user(&claims, Effort::brief());
@@ -131,7 +136,7 @@ impl Issuers {
                 groups: user.groups,
                 extra: user.extra,
             }),
-            Err(Unmapped::Refused(_, Some(fault))) => Outcome::Failed(fault),
+            Err(Unmapped::Refused(_, Some(failure))) => Outcome::Failed(failure.fault),
             Err(Unmapped::Refused(reason, None)) => Outcome::Refused(reason.code()),
             Err(Unmapped::TakesLonger) => panic!("the full effort is not enough"),
         }

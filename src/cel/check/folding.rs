@@ -4,7 +4,7 @@
 use crate::cel::ast::Literal;
 use crate::cel::budget::Meter;
 use crate::cel::error::Fault;
-use crate::cel::program::{Call, Op};
+use crate::cel::program::{Call, Op, Step};
 use crate::cel::types::Type;
 use crate::cel::value::Value;
 
@@ -15,16 +15,16 @@ const COST: u64 = 10_000;
 /// What a conversion of a literal makes; `None` if the call is no such conversion, or makes what has no literal.
 pub(super) fn constant(name: &str, call: &Call) -> Option<Result<Literal, Fault>> {
     let [argument] = call.arguments.as_slice() else { return None };
-    let literal = match argument {
-        Op::Literal(literal) => literal,
+    let literal = match &argument.step {
+        Step::Literal(literal) => literal,
         // Behind a dyn(): no conversion takes a list or a map.
-        Op::List(_) | Op::Map(_)
+        Step::List(_) | Step::Map(_)
             if CONVERSIONS.contains(&name) && is_constant(argument) && !call.candidates.is_empty() =>
         {
             return Some(Err(Fault::NoOverload));
         }
         // What another conversion made that has no literal: bytes, a time, a span.
-        Op::Call(inner) if CONVERSIONS.contains(&name) && is_constant(argument) => return nested(call, inner),
+        Step::Call(inner) if CONVERSIONS.contains(&name) && is_constant(argument) => return nested(call, inner),
         _ => return None,
     };
     if !CONVERSIONS.contains(&name) {
@@ -50,9 +50,9 @@ fn nested(call: &Call, inner: &Call) -> Option<Result<Literal, Fault>> {
 /// What a conversion makes of a constant, if it is one that has no literal.
 fn made_by(call: &Call) -> Option<Value<'_>> {
     let [argument] = call.arguments.as_slice() else { return None };
-    let arguments = [match argument {
-        Op::Literal(literal) => Value::from_literal(literal),
-        Op::Call(inner) => made_by(inner)?,
+    let arguments = [match &argument.step {
+        Step::Literal(literal) => Value::from_literal(literal),
+        Step::Call(inner) => made_by(inner)?,
         _ => return None,
     }];
     let overload = call.candidates.iter().find(|overload| overload.takes(&arguments))?;
@@ -79,22 +79,23 @@ pub(super) fn is_no_key(index: &Op, of: &Type) -> bool {
         of,
         Type::Bytes | Type::Duration | Type::Kind(_) | Type::List(_) | Type::Map(..) | Type::Null | Type::Timestamp
     );
-    let is_behind_dyn = matches!(index, Op::List(_) | Op::Map(_) | Op::Literal(Literal::Bytes(_) | Literal::Null));
+    let is_behind_dyn =
+        matches!(index.step, Step::List(_) | Step::Map(_) | Step::Literal(Literal::Bytes(_) | Literal::Null));
     (has_no_keys || is_behind_dyn) && is_constant(index)
 }
 
 /// Whether a call is well, and its arguments are literals.
 pub(super) fn is_literal_call(call: &Call) -> bool {
-    let is_literal = |op: &Op| matches!(op, Op::Literal(_) | Op::List(_) | Op::Map(_)) && is_constant(op);
+    let is_literal = |op: &Op| matches!(op.step, Step::Literal(_) | Step::List(_) | Step::Map(_)) && is_constant(op);
     !call.candidates.is_empty() && call.arguments.iter().all(is_literal)
 }
 
 fn is_constant(op: &Op) -> bool {
-    match op {
-        Op::Literal(_) | Op::Type(_) => true,
-        Op::List(items) => items.iter().all(|(item, _)| is_constant(item)),
-        Op::Map(entries) => entries.iter().all(|(key, value, _)| is_constant(key) && is_constant(value)),
-        Op::Call(call) => call.arguments.iter().all(is_constant),
+    match &op.step {
+        Step::Literal(_) | Step::Type(_) => true,
+        Step::List(items) => items.iter().all(|(item, _)| is_constant(item)),
+        Step::Map(entries) => entries.iter().all(|(key, value, _)| is_constant(key) && is_constant(value)),
+        Step::Call(call) => call.arguments.iter().all(is_constant),
         _ => false,
     }
 }

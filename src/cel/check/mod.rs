@@ -20,7 +20,7 @@ use super::environment::Environment;
 use super::error::Problem;
 use super::functions::regex::{Pattern, Search};
 use super::functions::{self, COMPARABLE, Overload};
-use super::program::{Call, Iteration, Op};
+use super::program::{Call, Iteration, Op, Step};
 use super::types::{Type, Var};
 
 /// Checks an expression. Returns what to run, and its type.
@@ -68,7 +68,8 @@ struct Checker {
     patterns: usize,
 }
 
-type Typed = (Op, Type);
+/// What to run, and the type of what comes of it.
+type Typed<T = Step> = (T, Type);
 
 impl Checker {
     fn problem(&mut self, at: u32, message: impl Into<String>) -> Type {
@@ -83,44 +84,44 @@ impl Checker {
         Var::Free(self.next_var)
     }
 
-    fn boxed(&mut self, node: &Node) -> (Box<Op>, Type) {
+    fn boxed(&mut self, node: &Node) -> Typed<Box<Op>> {
         let (op, found) = self.node(node);
         (Box::new(op), found)
     }
 
     /// What to run for a node, and its type. What is known about type variables is put in where the API server does it, so
     /// that as much is found out later: for a field, a call and a loop, but not for a literal or a variable.
-    fn node(&mut self, node: &Node) -> Typed {
+    fn node(&mut self, node: &Node) -> Typed<Op> {
         let at = node.at;
-        let (op, found) = match &node.expr {
+        let (step, found) = match &node.expr {
             Expr::And(left, right) => {
                 let (left, right) = (self.boolean(left), self.boolean(right));
-                (Op::And(Box::new(left), Box::new(right)), Type::Bool)
+                (Step::And(Box::new(left), Box::new(right)), Type::Bool)
             }
             Expr::Or(left, right) => {
                 let (left, right) = (self.boolean(left), self.boolean(right));
-                (Op::Or(Box::new(left), Box::new(right)), Type::Bool)
+                (Step::Or(Box::new(left), Box::new(right)), Type::Bool)
             }
-            Expr::Not(operand) => (Op::Not(Box::new(self.boolean(operand))), Type::Bool),
+            Expr::Not(operand) => (Step::Not(Box::new(self.boolean(operand))), Type::Bool),
             Expr::Call { name, target, arguments } => self.call(at, name, target.as_deref(), arguments),
             Expr::Conditional(condition, yes, no) => self.conditional(at, condition, yes, no),
             Expr::Has(operand, field) => {
                 let (operand, _) = self.select(at, operand, field, false);
-                (Op::Has(operand, Arc::clone(field)), Type::Bool)
+                (Step::Has(operand, Arc::clone(field)), Type::Bool)
             }
             Expr::Identifier(name) => self.identifier(at, name),
             Expr::Index { operand, index, optional } => self.index(at, operand, index, *optional),
             Expr::List(items) => self.list(items),
-            Expr::Literal(literal) => (Op::Literal(literal.clone()), type_of(literal)),
+            Expr::Literal(literal) => (Step::Literal(literal.clone()), type_of(literal)),
             Expr::Loop(over) => self.iteration(over),
             Expr::Map(entries) => self.map(entries),
             Expr::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, variable, body, *flat),
             Expr::Select { operand, field, optional } => self.selection(node, operand, field, *optional),
         };
         if self.known.resolve(&found, false).has_parts_beyond(MOST_PARTS) {
-            return (op, self.problem(at, TOO_COMPLICATED));
+            return (Op { at, step }, self.problem(at, TOO_COMPLICATED));
         }
-        (op, found)
+        (Op { at, step }, found)
     }
 
     /// An operand that has to be a bool, if its type is known at all.
@@ -143,18 +144,18 @@ impl Checker {
         } else {
             self.no_overload(at, "_?_:_", &given, false)
         };
-        (Op::Conditional(condition, yes, no), found)
+        (Step::Conditional(condition, yes, no), found)
     }
 
     fn identifier(&mut self, at: u32, name: &str) -> Typed {
         if let Some((place, found)) = self.scope.find(name) {
-            return (Op::Variable(place), found);
+            return (Step::Variable(place), found);
         }
         match Type::named(name.trim_start_matches('.')) {
-            Some(named) => (Op::Type(named.clone()), Type::of(named)),
+            Some(named) => (Step::Type(named.clone()), Type::of(named)),
             None => {
                 let found = self.problem(at, format!("{name} is not known here; {}", self.scope.known_names()));
-                (Op::Literal(Literal::Null), found)
+                (Step::Literal(Literal::Null), found)
             }
         }
     }
@@ -163,10 +164,10 @@ impl Checker {
     fn selection(&mut self, node: &Node, operand: &Node, field: &Arc<str>, optional: bool) -> Typed {
         let is_variable = node.root_name().is_some_and(|name| self.scope.find(name).is_some());
         if !is_variable && let Some(named) = node.qualified_name().and_then(|name| Type::named(&name)) {
-            return (Op::Type(named.clone()), Type::of(named));
+            return (Step::Type(named.clone()), Type::of(named));
         }
         let (operand, found) = self.select(node.at, operand, field, optional);
-        (Op::Select { operand, field: Arc::clone(field), optional }, found)
+        (Step::Select { operand, field: Arc::clone(field), optional }, found)
     }
 
     fn select(&mut self, at: u32, operand: &Node, field: &str, optional: bool) -> (Box<Op>, Type) {
@@ -221,7 +222,7 @@ impl Checker {
         }
         let name = if optional { "_[?_]" } else { "_[_]" };
         let found = found.unwrap_or_else(|| self.no_overload(at, name, &given, false));
-        (Op::Index { operand, index, optional }, found)
+        (Step::Index { operand, index, optional }, found)
     }
 
     fn call(&mut self, at: u32, name: &Arc<str>, target: Option<&Node>, arguments: &[Node]) -> Typed {
@@ -256,7 +257,7 @@ impl Checker {
         ops.insert(0, op);
         given.insert(0, found);
         match (&**name, self.resolve(at, name, ops, &given, true)) {
-            (name @ ("or" | "orValue"), (Op::Call(call), found)) => (Op::Otherwise(call, name == "orValue"), found),
+            (name @ ("or" | "orValue"), (Step::Call(call), found)) => (Step::Otherwise(call, name == "orValue"), found),
             (_, typed) => with_pattern(name, pattern, typed),
         }
     }
@@ -265,7 +266,7 @@ impl Checker {
     fn resolve(&mut self, at: u32, name: &str, arguments: Vec<Op>, given: &[Type], is_member: bool) -> Typed {
         let Some(overloads) = functions::overloads(name) else {
             let found = self.problem(at, format!("there is no function {name}"));
-            return (Op::Literal(Literal::Null), found);
+            return (Step::Literal(Literal::Null), found);
         };
         let mut candidates: Vec<&'static Overload> = Vec::new();
         let mut found: Option<Type> = None;
@@ -281,10 +282,11 @@ impl Checker {
         }
         let found = found.unwrap_or_else(|| self.no_overload(at, name, given, is_member));
         // Nothing is in an empty list, and the API server does not look at what would be.
-        if let ("@in", false, [_, Op::List(items)]) = (name, candidates.is_empty(), arguments.as_slice())
+        if let ("@in", false, [_, Op { step: Step::List(items), .. }]) =
+            (name, candidates.is_empty(), arguments.as_slice())
             && items.is_empty()
         {
-            return (Op::Literal(Literal::Bool(false)), found);
+            return (Step::Literal(Literal::Bool(false)), found);
         }
         let mut call = Call { arguments, candidates };
         // It does nothing but change the type that is known, which matters to what looks at constants.
@@ -292,17 +294,17 @@ impl Checker {
             && folding::is_literal_call(&call)
             && let Some(argument) = call.arguments.pop()
         {
-            return (argument, found);
+            return (argument.step, found);
         }
         match folding::constant(name, &call) {
-            Some(Ok(literal)) => (Op::Literal(literal), found),
+            Some(Ok(literal)) => (Step::Literal(literal), found),
             // A literal that is no time: that was said where it stands.
-            Some(Err(_)) if self.has_bad_literal => (Op::Literal(Literal::Null), Type::Error),
+            Some(Err(_)) if self.has_bad_literal => (Step::Literal(Literal::Null), Type::Error),
             Some(Err(fault)) => {
                 let found = self.problem(at, format!("can never be: {fault}"));
-                (Op::Literal(Literal::Null), found)
+                (Step::Literal(Literal::Null), found)
             }
-            None => (Op::Call(call), found),
+            None => (Step::Call(call), found),
         }
     }
 
@@ -329,7 +331,7 @@ impl Checker {
         }
         self.remember(beside);
         let joined = joined.unwrap_or_else(|| Type::Var(self.new_var()));
-        (Op::List(ops), Type::list(joined))
+        (Step::List(ops), Type::list(joined))
     }
 
     fn map(&mut self, entries: &[MapEntry]) -> Typed {
@@ -352,7 +354,7 @@ impl Checker {
             (Some(key), Some(value)) => (key, value),
             _ => (Type::Var(self.new_var()), Type::Var(self.new_var())),
         };
-        (Op::Map(ops), Type::map(key, value))
+        (Step::Map(ops), Type::map(key, value))
     }
 
     fn inside_of_optional(&mut self, at: u32, found: &Type) -> Type {
@@ -419,7 +421,7 @@ impl Checker {
             found = Type::optional(found);
         }
         let found = self.known.resolve(&found, false);
-        (Op::OptionalMap { operand: operand_op, variable: place, body: op, flat }, found)
+        (Step::OptionalMap { operand: operand_op, variable: place, body: op, flat }, found)
     }
 
     fn iteration(&mut self, over: &Loop) -> Typed {
@@ -475,7 +477,7 @@ impl Checker {
         };
         let result = self.known.resolve(&result, false);
         let iteration = Iteration { kind: over.kind, range, variable, second, filter, body };
-        (Op::Loop(Box::new(iteration)), result)
+        (Step::Loop(Box::new(iteration)), result)
     }
 
     /// `sortBy` takes lists only, and keys of an ordered type; a key without a type is one of the first that goes.
@@ -518,16 +520,16 @@ fn either(earlier: Option<Type>, result: Type) -> Type {
 }
 
 /// A call with a pattern that is compiled already becomes a search.
-fn with_pattern(name: &str, pattern: Option<Arc<Pattern>>, (op, found): Typed) -> Typed {
-    let (Some(how), Some(pattern)) = (Search::named(name), pattern) else { return (op, found) };
-    match op {
-        Op::Call(call) if !call.candidates.is_empty() => {
+fn with_pattern(name: &str, pattern: Option<Arc<Pattern>>, (step, found): Typed) -> Typed {
+    let (Some(how), Some(pattern)) = (Search::named(name), pattern) else { return (step, found) };
+    match step {
+        Step::Call(call) if !call.candidates.is_empty() => {
             let mut arguments = call.arguments.into_iter();
             let text = arguments.next().map(Box::new);
             // The pattern is the second one.
             let limit = arguments.nth(1).map(Box::new);
-            let nothing = || Box::new(Op::Literal(Literal::Null));
-            (Op::Search { how, text: text.unwrap_or_else(nothing), pattern, limit }, found)
+            let nothing = || Box::new(Op { at: 0, step: Step::Literal(Literal::Null) });
+            (Step::Search { how, text: text.unwrap_or_else(nothing), pattern, limit }, found)
         }
         other => (other, found),
     }

@@ -89,10 +89,14 @@ impl<'v> Evaluation<'v, '_> {
         let mut undecided = Ok(Value::Bool(!decisive));
         let Some(test) = &iteration.filter else { return undecided };
         self.meter.charge(STEPS)?;
+        let before = self.meter.failed_at();
         for index in 0..pairs.len() {
             self.enter(iteration, pairs, index)?;
             match self.truth(test) {
-                Ok(truth) if truth == decisive => return Ok(Value::Bool(decisive)),
+                Ok(truth) if truth == decisive => {
+                    self.meter.forgive(before);
+                    return Ok(Value::Bool(decisive));
+                }
                 Err(Fault::TooExpensive) => return Err(Fault::TooExpensive),
                 Err(fault) if undecided.is_ok() => undecided = Err(fault),
                 Ok(_) | Err(_) => {}

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use super::budget::{self, Meter};
 use super::environment::Subject;
 use super::error::Fault;
-use super::program::{Call, Op, Place};
+use super::program::{Call, Op, Place, Step};
 use super::value::{Key, Map, Value};
 
 /// Runs a program about a subject.
 pub(super) fn evaluate<'v>(program: &'v Op, subject: Subject<'v>, meter: &mut Meter) -> Result<Value<'v>, Fault> {
+    meter.forgive(None);
     Evaluation { subject, locals: Vec::new(), meter }.run(program)
 }
 
@@ -34,23 +35,31 @@ type Outcome<'v> = Result<Value<'v>, Fault>;
 
 impl<'v> Evaluation<'v, '_> {
     fn run(&mut self, op: &'v Op) -> Outcome<'v> {
-        if let Op::Literal(literal) = op {
+        if let Step::Literal(literal) = &op.step {
             return Ok(Value::from_literal(literal));
         }
+        let outcome = self.step(&op.step);
+        if outcome.is_err() {
+            self.meter.fails_at(op.at);
+        }
+        outcome
+    }
+
+    fn step(&mut self, step: &'v Step) -> Outcome<'v> {
         self.meter.charge(1)?;
-        match op {
-            Op::And(left, right) => self.junction(left, right, false),
-            Op::Call(call) => self.call(call),
-            Op::Conditional(condition, yes, no) => match self.run(condition)? {
+        match step {
+            Step::And(left, right) => self.junction(left, right, false),
+            Step::Call(call) => self.call(call),
+            Step::Conditional(condition, yes, no) => match self.run(condition)? {
                 Value::Bool(true) => self.run(yes),
                 Value::Bool(false) => self.run(no),
                 _ => Err(Fault::NoOverload),
             },
-            Op::Has(operand, field) => {
+            Step::Has(operand, field) => {
                 let operand = self.run(operand)?;
                 lookup::has(&operand, field).map(Value::Bool)
             }
-            Op::Index { operand, index, optional } => {
+            Step::Index { operand, index, optional } => {
                 let operand = self.operand(operand)?;
                 if matches!(operand, Value::Optional(None)) {
                     return Ok(operand);
@@ -60,18 +69,18 @@ impl<'v> Evaluation<'v, '_> {
                 self.meter.charge(index.size() / 2)?;
                 lookup::index(&operand, &index, *optional)
             }
-            Op::List(items) => self.list(items),
-            Op::Literal(literal) => Ok(Value::from_literal(literal)),
-            Op::Loop(iteration) => self.iterate(iteration),
-            Op::Map(entries) => self.map(entries),
-            Op::Not(operand) => match self.run(operand)? {
+            Step::List(items) => self.list(items),
+            Step::Literal(literal) => Ok(Value::from_literal(literal)),
+            Step::Loop(iteration) => self.iterate(iteration),
+            Step::Map(entries) => self.map(entries),
+            Step::Not(operand) => match self.run(operand)? {
                 Value::Bool(value) => Ok(Value::Bool(!value)),
                 _ => Err(Fault::NoOverload),
             },
-            Op::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, *variable, body, *flat),
-            Op::Or(left, right) => self.junction(left, right, true),
-            Op::Otherwise(call, unwrap) => self.otherwise(call, *unwrap),
-            Op::Search { how, text, pattern, limit } => {
+            Step::OptionalMap { operand, variable, body, flat } => self.optional_map(operand, *variable, body, *flat),
+            Step::Or(left, right) => self.junction(left, right, true),
+            Step::Otherwise(call, unwrap) => self.otherwise(call, *unwrap),
+            Step::Search { how, text, pattern, limit } => {
                 let text = self.run(text)?;
                 let limit = match limit.as_ref().map(|limit| self.run(limit)).transpose()? {
                     None => -1,
@@ -80,16 +89,16 @@ impl<'v> Evaluation<'v, '_> {
                 };
                 pattern.search(*how, self.meter, &text, limit)
             }
-            Op::Select { operand, field, optional } => {
+            Step::Select { operand, field, optional } => {
                 let operand = self.operand(operand)?;
                 lookup::select(&operand, field, *optional).map_err(|fault| match fault {
                     Fault::NoSuchKey => Fault::NoSuchField(Arc::clone(field)),
                     other => other,
                 })
             }
-            Op::Type(named) => Ok(Value::Type(named.clone())),
-            Op::Variable(Place::Global) => Ok(self.subject.value()),
-            Op::Variable(Place::Local(place)) => {
+            Step::Type(named) => Ok(Value::Type(named.clone())),
+            Step::Variable(Place::Global) => Ok(self.subject.value()),
+            Step::Variable(Place::Local(place)) => {
                 self.locals.get(*place).cloned().ok_or(Fault::Invalid("a variable without a value"))
             }
         }
@@ -97,7 +106,7 @@ impl<'v> Evaluation<'v, '_> {
 
     /// What something is looked up in. A step more than a variable and what is in it.
     fn operand(&mut self, op: &'v Op) -> Outcome<'v> {
-        if !matches!(op, Op::Index { .. } | Op::Select { .. } | Op::Variable(_)) {
+        if !matches!(op.step, Step::Index { .. } | Step::Select { .. } | Step::Variable(_)) {
             self.meter.charge(1)?;
         }
         self.run(op)
@@ -105,11 +114,15 @@ impl<'v> Evaluation<'v, '_> {
 
     /// `&&` (decided by a false) and `||` (decided by a true). Whichever side decides, the other's error does not count.
     fn junction(&mut self, left: &'v Op, right: &'v Op, decisive: bool) -> Outcome<'v> {
+        let before = self.meter.failed_at();
         let left = self.truth(left);
         if left == Ok(decisive) || left == Err(Fault::TooExpensive) {
             return left.map(Value::Bool);
         }
         let right = self.truth(right);
+        if right == Ok(decisive) {
+            self.meter.forgive(before);
+        }
         if right == Ok(decisive) || right == Err(Fault::TooExpensive) {
             return right.map(Value::Bool);
         }

@@ -47,6 +47,10 @@ pub(super) fn declare(table: &mut Table) {
         _ => Err(Fault::NoOverload),
     });
     table.function("_!=_", &[Type::A, Type::A], Type::Bool, |meter, arguments| match arguments {
+        // What cannot be compared is not the same; but within lists and maps the API server says that it is.
+        [left @ (Value::Claims(_) | Value::Opaque(_) | Value::User(_)), right] => {
+            value::same(left, right, meter).map(|same| Value::Bool(!same))
+        }
         [left, right] => value::equal(left, right, meter).map(|same| Value::Bool(!same)),
         _ => Err(Fault::NoOverload),
     });

@@ -15,6 +15,7 @@ pub(in crate::cel) fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Met
         (Value::Bytes(left), Value::Bytes(right)) => left == right,
         // There is one of each in an evaluation, so it is the same one.
         (Value::Claims(_), Value::Claims(_)) | (Value::User(_), Value::User(_)) => true,
+        (Value::Claims(_) | Value::User(_), Value::Null) => false,
         (Value::Claims(_) | Value::User(_), _) => return Err(Fault::NoOverload),
         (Value::Duration(left), Value::Duration(right)) => left == right,
         (Value::List(left), Value::List(right)) => {

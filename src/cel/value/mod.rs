@@ -22,7 +22,7 @@ pub(super) use opaque::OpaqueValue;
 pub(super) use time::Timestamp;
 
 use super::ast::Literal;
-use super::types::Type;
+use super::types::{Opaque, Type};
 use crate::authn::UserInfo;
 
 /// A value, alive for as long as what it was taken from.
@@ -117,7 +117,8 @@ impl<'v> Value<'v> {
         match self {
             Self::Bool(_) => Type::Bool,
             Self::Bytes(_) => Type::Bytes,
-            Self::Claims(_) | Self::Map(_) => Type::map(Type::Dyn, Type::Dyn),
+            Self::Claims(_) => Type::Opaque(Opaque::Claims),
+            Self::Map(_) => Type::map(Type::Dyn, Type::Dyn),
             Self::Double(_) => Type::Double,
             Self::Duration(_) => Type::Duration,
             Self::Int(_) => Type::Int,

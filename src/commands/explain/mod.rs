@@ -106,6 +106,8 @@ struct Step<'a> {
     name: &'a str,
     outcome: &'static str,
     facts: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a str>,
 }
 
 fn document(explanation: &Explanation) -> Document<'_> {
@@ -114,6 +116,7 @@ fn document(explanation: &Explanation) -> Document<'_> {
         name: step.name,
         outcome: if step.outcome == StepOutcome::Passed { "passed" } else { words(step.outcome).0 },
         facts: &step.facts,
+        place: step.place.as_deref(),
     });
     Document {
         verdict,
@@ -135,6 +138,9 @@ fn text(explanation: &Explanation, palette: Palette) -> String {
             StepOutcome::Undecided(_) => palette.yellow("? "),
         };
         let _ = writeln!(text, "  {mark}  {:<width$}  {}", step.name, printable(&step.facts));
+        for line in step.place.iter().flat_map(|place| place.lines()) {
+            let _ = writeln!(text, "      {:<width$} {}", "", printable(line));
+        }
     }
     let verdict = match (&explanation.user, words(explanation.outcome)) {
         (Some(user), _) => format!("{} as {}", palette.green("accepted"), palette.bold(&printable(&user.username))),

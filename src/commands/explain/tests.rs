@@ -5,7 +5,7 @@ use crate::authn::{Cause, Reason};
 use crate::providers::ExplainedStep;
 
 fn step(name: &'static str, outcome: StepOutcome, facts: &str) -> ExplainedStep {
-    ExplainedStep { name, outcome, facts: facts.to_owned() }
+    ExplainedStep { name, outcome, facts: facts.to_owned(), place: None }
 }
 
 fn accepted() -> Explanation {
@@ -35,6 +35,17 @@ fn every_step_is_a_line_and_the_verdict_is_the_last() {
         shown(stopped(StepOutcome::Undecided(Cause::KeysUnavailable))),
         format!("  ok  form   700 bytes\n  ?   times  exp 1\\u{{1b}}[2J\nundecided: keys_unavailable – {sentence}\n")
     );
+}
+
+#[test]
+fn the_place_in_an_expression_is_below_its_step() {
+    let mut explanation = stopped(StepOutcome::Rejected(Reason::ExpressionFailed));
+    explanation.steps[1].place = Some(" 2 | claims.\u{1b}x\n           ^".to_owned());
+    let shown = text(&explanation, Palette::plain());
+    let lines: Vec<_> = shown.lines().skip(2).take(2).collect();
+    assert_eq!(lines, ["             2 | claims.\\u{1b}x", "                       ^"]);
+    let shown = serde_json::to_value(document(&explanation)).unwrap();
+    assert_eq!(shown["steps"][1]["place"], json!(" 2 | claims.\u{1b}x\n           ^"));
 }
 
 #[test]

@@ -225,7 +225,8 @@ impl Verifier for Oidc {
             Ok(keys) => keys,
             Err(cause) => {
                 let facts = self.health().failing.unwrap_or_else(|| "the issuer's keys are not known".to_owned());
-                let steps = vec![ExplainedStep { name: "keys", outcome: StepOutcome::Undecided(cause), facts }];
+                let steps =
+                    vec![ExplainedStep { name: "keys", outcome: StepOutcome::Undecided(cause), facts, place: None }];
                 return Explained { steps, verified: Verified::Unavailable(cause) };
             }
         };
@@ -239,7 +240,12 @@ impl Verifier for Oidc {
             (Verified::Claims(claims, standing), Some(distributed)) => {
                 let completed = distributed.complete(claims, standing, &self.signer, deadline, self).await;
                 let outcome = StepOutcome::of(&completed.verified);
-                steps.extend(completed.facts.map(|facts| ExplainedStep { name: "distributed claims", outcome, facts }));
+                steps.extend(completed.facts.map(|facts| ExplainedStep {
+                    name: "distributed claims",
+                    outcome,
+                    facts,
+                    place: None,
+                }));
                 completed.verified
             }
             (verified, _) => verified,
@@ -264,6 +270,6 @@ impl Trail for Record {
             Outcome::Rejected(reason) => StepOutcome::Rejected(reason),
             Outcome::Undecided(cause) => StepOutcome::Undecided(cause),
         };
-        self.0.push(ExplainedStep { name: facts.step().name(), outcome, facts: facts.to_string() });
+        self.0.push(ExplainedStep { name: facts.step().name(), outcome, facts: facts.to_string(), place: None });
     }
 }
