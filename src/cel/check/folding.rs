@@ -12,52 +12,38 @@ const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "s
 /// What one conversion may cost; a source has no literal that would cost more.
 const COST: u64 = 10_000;
 
-/// What a conversion of a literal makes; `None` if the call is no such conversion, or makes what has no literal.
+/// What a conversion of a constant makes; `None` if the call is no such conversion, or makes what has no literal.
 pub(super) fn constant(name: &str, call: &Call) -> Option<Result<Literal, Fault>> {
-    let [argument] = call.arguments.as_slice() else { return None };
-    let literal = match &argument.step {
-        Step::Literal(literal) => literal,
-        // Behind a dyn(): no conversion takes a list or a map.
-        Step::List(_) | Step::Map(_)
-            if CONVERSIONS.contains(&name) && is_constant(argument) && !call.candidates.is_empty() =>
-        {
-            return Some(Err(Fault::NoOverload));
-        }
-        // What another conversion made that has no literal: bytes, a time, a span.
-        Step::Call(inner) if CONVERSIONS.contains(&name) && is_constant(argument) => return nested(call, inner),
-        _ => return None,
-    };
-    if !CONVERSIONS.contains(&name) {
+    // Without candidates something was said about it already.
+    if !CONVERSIONS.contains(&name) || call.candidates.is_empty() {
         return None;
     }
-    let arguments = [Value::from_literal(literal)];
-    let Some(overload) = call.candidates.iter().find(|overload| overload.takes(&arguments)) else {
-        // Without candidates something was said about it already.
-        return (!call.candidates.is_empty()).then_some(Err(Fault::NoOverload));
-    };
-    literal_of((overload.body)(&mut Meter::new(COST), &arguments))
+    match call.arguments.as_slice() {
+        // Behind a dyn(): no conversion takes a list or a map.
+        [argument] if matches!(argument.step, Step::List(_) | Step::Map(_)) => {
+            is_constant(argument).then_some(Err(Fault::NoOverload))
+        }
+        [argument] => literal_of(run(call, &[known(argument)?])),
+        _ => None,
+    }
 }
 
-/// A conversion of what a conversion of a constant makes.
-fn nested(call: &Call, inner: &Call) -> Option<Result<Literal, Fault>> {
-    let arguments = [made_by(inner)?];
-    let Some(overload) = call.candidates.iter().find(|overload| overload.takes(&arguments)) else {
-        return (!call.candidates.is_empty()).then_some(Err(Fault::NoOverload));
-    };
-    literal_of((overload.body)(&mut Meter::new(COST), &arguments))
+/// A literal, or what conversions make of one that has no literal itself: bytes, a time, a span.
+fn known(op: &Op) -> Option<Value<'_>> {
+    match &op.step {
+        Step::Literal(literal) => Some(Value::from_literal(literal)),
+        Step::Call(call) => {
+            let [argument] = call.arguments.as_slice() else { return None };
+            let made = run(call, &[known(argument)?]).ok()?;
+            matches!(made, Value::Bytes(_) | Value::Duration(_) | Value::Timestamp(_)).then_some(made)
+        }
+        _ => None,
+    }
 }
 
-/// What a conversion makes of a constant, if it is one that has no literal.
-fn made_by(call: &Call) -> Option<Value<'_>> {
-    let [argument] = call.arguments.as_slice() else { return None };
-    let arguments = [match &argument.step {
-        Step::Literal(literal) => Value::from_literal(literal),
-        Step::Call(inner) => made_by(inner)?,
-        _ => return None,
-    }];
-    let overload = call.candidates.iter().find(|overload| overload.takes(&arguments))?;
-    let made = (overload.body)(&mut Meter::new(COST), &arguments).ok()?;
-    matches!(made, Value::Bytes(_) | Value::Duration(_) | Value::Timestamp(_)).then_some(made)
+fn run<'v>(call: &'v Call, arguments: &[Value<'v>]) -> Result<Value<'v>, Fault> {
+    let overload = call.candidates.iter().find(|overload| overload.takes(arguments)).ok_or(Fault::NoOverload)?;
+    (overload.body)(&mut Meter::new(COST), arguments)
 }
 
 fn literal_of(made: Result<Value<'_>, Fault>) -> Option<Result<Literal, Fault>> {
