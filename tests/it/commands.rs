@@ -184,6 +184,34 @@ fn what_dev_prints_to_paste_works_as_long_as_it_serves() {
 }
 
 #[test]
+fn explain_marks_the_place_in_an_expression_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let dev = Running::start(&["dev", "--directory", folder.to_str().unwrap()], false, "Serving until Ctrl-C");
+    let rewrite = |from: &str, to: &str, old: &str, new: &str| {
+        let text = std::fs::read_to_string(folder.join(from)).unwrap();
+        assert!(text.contains(old), "{text}");
+        std::fs::write(folder.join(to), text.replace(old, new)).unwrap();
+    };
+    let mapping = "username: {expression: \"true ?\\n  'idp:' + claims.nickname : ''\"}";
+    rewrite("authentication.yaml", "nickname.yaml", "username: {claim: email, prefix: \"dev:\"}", mapping);
+    rewrite("config.yaml", "nickname-config.yaml", "authentication.yaml", "nickname.yaml");
+    let (config, good) = (path(folder, "nickname-config.yaml"), path(folder, "good.jwt"));
+    let ended = run(&["explain", "--config", &config, "--token-file", &good]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(1), ""));
+    let lines: Vec<_> = ended.out.lines().skip_while(|line| !line.contains("no such key: nickname")).collect();
+    assert_eq!(
+        lines[..3],
+        [
+            r"  no  user name  by true ?\n  'idp:' + claims.nickname : '': no such key: nickname",
+            "                 2 |   'idp:' + claims.nickname : ''",
+            "                                      ^",
+        ]
+    );
+    assert_eq!(dev.terminate().code(), Some(0));
+}
+
+#[test]
 fn serve_starts_without_its_issuer_and_ends_well_on_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(&["dev", "--once", "--directory", folder.path().to_str().unwrap()]).code, Some(0));
