@@ -88,8 +88,15 @@ fn compare_loads(document: &Document, ours: &[Finding], theirs: &Load, tally: &T
             return differ("only Kubernetes refuses the form".to_owned());
         }
         let mine = ours.iter().filter(|finding| matches!(finding.code, "unknown_field" | "duplicate_field"));
-        let mine: BTreeSet<_> = mine.map(|finding| finding.path.clone()).collect();
-        if let Some(known) = strict_paths(&theirs.decode_error)
+        let mut mine: BTreeSet<_> = mine.map(|finding| finding.path.clone()).collect();
+        let known = strict_paths(&theirs.decode_error);
+        if let Some(known) = &known {
+            // Kubernetes does not look into a field that it does not know.
+            let is_within =
+                |path: &str, field: &str| path.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', '[']));
+            mine.retain(|path| known.contains(path) || !known.iter().any(|field| is_within(path, field)));
+        }
+        if let Some(known) = known
             && known != mine
             // Of another kind, everything is unknown.
             && !ours.iter().any(|finding| matches!(finding.code, "unknown_kind" | "unknown_version" | "yaml"))
