@@ -43,6 +43,7 @@ pub mod hardening;
 pub mod http;
 pub mod jose;
 pub mod limits;
+pub mod load;
 pub mod login;
 pub mod mapping;
 pub mod metrics;

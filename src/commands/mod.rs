@@ -8,6 +8,7 @@ mod check;
 mod dev;
 mod doctor;
 mod explain;
+mod load;
 mod openshift;
 mod output;
 mod render;
@@ -92,6 +93,7 @@ enum Command {
     Explain(explain::Arguments),
     Review(review::Arguments),
     Doctor(doctor::Arguments),
+    Load(Box<load::Arguments>),
     GetToken(Box<session::get_token::Arguments>),
     #[command(name = "login")]
     LogIn(Box<session::log_in::Arguments>),
@@ -113,6 +115,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Explain(arguments)) => explain::run(&arguments),
         Ok(Command::Review(arguments)) => review::run(&arguments),
         Ok(Command::Doctor(arguments)) => doctor::run(&arguments),
+        Ok(Command::Load(arguments)) => load::run(&arguments),
         Ok(Command::GetToken(arguments)) => session::get_token::run(&arguments),
         Ok(Command::LogIn(arguments)) => session::log_in::run(&arguments),
         Ok(Command::LogOut(arguments)) => session::log_out::run(&arguments),

@@ -212,6 +212,37 @@ fn explain_marks_the_place_in_an_expression_that_failed() {
 }
 
 #[test]
+fn load_says_how_a_webhook_bore_it_and_judges_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let dev = Running::start(&["dev", "--directory", folder.to_str().unwrap()], false, "Serving until Ctrl-C");
+    let tokens = path(folder, "tokens.txt");
+    let (good, expired) = (token(folder, "good.jwt"), token(folder, "expired.jwt"));
+    std::fs::write(&tokens, format!("{good}\n{expired}\n")).unwrap();
+    let kubeconfig = path(folder, "webhook.kubeconfig");
+    let audience = "https://kubernetes.default.svc";
+    let load = ["load", "--kubeconfig", &kubeconfig, "--tokens", &tokens, "--audience", audience, "--duration", "1s"];
+    let with = |more: &[&'static str]| run(&[&load[..], &["--warm-up", "0s"], more].concat());
+
+    let ended = with(&["--rate", "100", "--objective", "p99=10s", "--objective", "errors=0%"]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
+    for line in ["  accepted             50", "  refused              50", "met    p99=10s", "met    errors=0%"] {
+        assert!(ended.out.lines().any(|shown| shown == line), "{line}\n{}", ended.out);
+    }
+    assert!(!ended.out.contains(&good) && !ended.err.contains(&good));
+
+    let ended = with(&["--rate", "max", "--protocol", "http1", "--objective", "p50=1ns", "--output", "json"]);
+    let document: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((ended.code, &document["verdict"], &document["lost"]), (Some(1), &"missed".into(), &0.into()));
+
+    assert_eq!(dev.terminate().code(), Some(0));
+    let ended = with(&["--rate", "100"]);
+    assert_eq!(ended.code, Some(3), "{}{}", ended.out, ended.err);
+    let last = ended.err.lines().last().unwrap();
+    assert!(last.contains("no answer at all") && last.contains("doctor --kubeconfig"), "{last}");
+}
+
+#[test]
 fn serve_starts_without_its_issuer_and_ends_well_on_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(&["dev", "--once", "--directory", folder.path().to_str().unwrap()]).code, Some(0));

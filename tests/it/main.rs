@@ -17,6 +17,7 @@ mod faults;
 mod issuers;
 mod keys;
 mod limits;
+mod load;
 mod metrics;
 mod moves;
 mod openshift;
