@@ -51,7 +51,7 @@ impl Telemetry {
 impl Observer for Telemetry {
     fn reviewed(&self, observation: &Observation<'_>) {
         let (result, reason, issuer) = match observation.answer {
-            Answer::Accept(accepted, _) => ("accept", "ok", Some(&accepted.issuer)),
+            Answer::Accept(accepted, _) => ("accept", "ok", Some(&accepted.basis.issuer)),
             Answer::Reject(rejected) => ("reject", rejected.reason.code(), rejected.issuer.as_ref()),
             Answer::Unavailable(unavailable) => ("undecided", unavailable.cause.code(), unavailable.issuer.as_ref()),
         };

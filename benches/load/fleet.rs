@@ -5,16 +5,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use countersign::clock::{Clock, SystemClock};
 use countersign::load::{Plan, Prepared};
 use tokio::runtime::Runtime;
 
 use crate::cases::{Bodies, SPREAD, WIDE, is_yes};
 use crate::goals::{KUBERNETES, TABLE};
 use crate::machine::{self, GENERATOR_CORE, SERVER_CORE};
-use crate::material::{Kind, Material, bodies};
+use crate::material::{AUDIENCE, Kind, Material, bodies};
 use crate::measure::{Load, Meter, Sample, Shape};
 use crate::results::{Results, Spread};
 use crate::servers::Server;
+use crate::verification::{Signatures, Tokens};
 
 /// Before anything counts in a measurement.
 const WARM_UP: Duration = Duration::from_millis(250);
@@ -22,6 +24,8 @@ const WARM_UP: Duration = Duration::from_millis(250);
 const READY_TIME: Duration = Duration::from_secs(30);
 /// How often a start is timed.
 const STARTS: usize = 9;
+/// How often a signature and a token are compared.
+const SLICES: usize = 15;
 /// More tokens than a processor's cache can hold.
 const MOST: usize = 1_000_000;
 
@@ -131,11 +135,27 @@ impl Fleet {
     /// Measures what takes no rounds: sizes and starts.
     pub fn figures(&self, quick: bool, duration: Duration, results: &mut Results) {
         let token = bodies(&self.material.tokens(Kind::Rs256, 0..1));
+        self.verification(results);
         self.memory(&token, results);
         self.starts(&token, results);
         binary_size(results);
         if !quick {
             self.million(duration, results);
+        }
+    }
+
+    /// From a token's text to its claims, beside the signature alone, with no server around.
+    fn verification(&self, results: &mut Results) {
+        const SLICE: Duration = Duration::from_millis(100);
+        for kind in Kind::ALL {
+            let tokens = self.material.tokens(kind, 0..50);
+            let signatures = Signatures::of(kind, self.material.key(kind), &tokens);
+            let key = self.material.key(kind);
+            let tokens = Tokens::of(key, tokens, self.material.issuer(), AUDIENCE, SystemClock.now());
+            let ratio = || machine::on_servers_core(|| signatures.verify_for(SLICE) / tokens.judge_for(SLICE));
+            let ratios = (0..SLICES).map(|_| ratio()).collect();
+            let spread = Spread::of(ratios).expect("there are several");
+            results.figure(&format!("token to claims / signature, {}", kind.name()), "", spread);
         }
     }
 

@@ -79,3 +79,14 @@ pub fn beside_a_busy_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         worker.join().expect("the work does not panic")
     })
 }
+
+/// Does something on the servers' core, while the generator does nothing.
+pub fn on_servers_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            pin(&[SERVER_CORE]);
+            work()
+        });
+        worker.join().expect("the work does not panic")
+    })
+}

@@ -193,11 +193,12 @@ impl Material {
             .token(self.now)
             .signed_by(self.key(kind))
             .subject(&format!("user-{number:07}"))
+            .claim("jti", format!("token-{number}"))
             .expires_at(self.now.saturating_add(GOOD_FOR))
             .claim("email", format!("user-{number:07}@example.com"))
             .claim("name", "A User of the Cluster")
             .claim("sid", "0f8d7a52-4f6c-4b8e-9d0a-5b7a3c1e2f40")
-            .groups(&["developers", "operators", "on-call", "everyone"])
+            .groups(&["developers", "operators"])
     }
 
     /// What should be refused without a signature being looked at.

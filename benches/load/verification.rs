@@ -1,4 +1,5 @@
-//! V, the signature alone: the library verifies the signatures of tokens with a parsed key, one after the other.
+//! V, the signature alone: the library verifies the signatures of tokens with a parsed key, one after the other. And beside it
+//! what the product does with a token that it has not seen: from the text to claims that can be trusted.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -9,8 +10,12 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use countersign::clock::UnixTime;
 use countersign::dev::issuer::SigningKey;
+use countersign::jose::{AlgorithmSet, KeySet, UnverifiedToken};
+use countersign::providers::oidc::{NoTrail, Policy, TokenProfile, judge};
 use countersign::token::BearerToken;
+use serde_json::json;
 
 use crate::material::Kind;
 
@@ -43,14 +48,54 @@ impl Signatures {
 
     /// Verifies for a time; returns how many a second.
     pub fn verify_for(&self, duration: Duration) -> f64 {
-        let began = Instant::now();
-        let mut verified = 0_u32;
-        while began.elapsed() < duration {
-            for (message, signature) in self.signed.iter().take(50) {
-                self.key.verify_sig(black_box(message), black_box(signature)).expect("the signatures are good");
-                verified += 1;
-            }
-        }
-        f64::from(verified) / began.elapsed().as_secs_f64()
+        rate(duration, &self.signed, |(message, signature)| {
+            self.key.verify_sig(black_box(message), black_box(signature)).expect("the signatures are good");
+        })
     }
+}
+
+/// Tokens that are ready to be judged.
+pub struct Tokens {
+    tokens: Vec<BearerToken>,
+    keys: KeySet,
+    policy: Policy,
+    now: UnixTime,
+}
+
+impl Tokens {
+    /// Tokens of an issuer that publishes this key alone.
+    pub fn of(key: &SigningKey, tokens: Vec<BearerToken>, issuer: &str, audience: &str, now: UnixTime) -> Self {
+        let set = json!({"keys": [key.jwk()]}).to_string();
+        let policy = Policy {
+            issuer: issuer.to_owned(),
+            audiences: vec![audience.to_owned()],
+            algorithms: AlgorithmSet::default(),
+            clock_skew: Duration::ZERO,
+            profile: TokenProfile::Any,
+        };
+        Self { tokens, keys: KeySet::parse(set.as_bytes()).expect("a key set of one good key"), policy, now }
+    }
+
+    /// Judges for a time; returns how many a second.
+    pub fn judge_for(&self, duration: Duration) -> f64 {
+        rate(duration, &self.tokens, |token| {
+            let token = UnverifiedToken::parse(black_box(token.expose_secret())).expect("the tokens are well-formed");
+            let claims = judge(token, &self.keys, &self.policy, self.now, &mut NoTrail);
+            assert!(black_box(claims).is_ok(), "the tokens are good");
+        })
+    }
+}
+
+/// Does something with items in turn for a time; returns how many a second.
+fn rate<T>(duration: Duration, items: &[T], work: impl Fn(&T)) -> f64 {
+    const BETWEEN_LOOKS: usize = 50;
+    let began = Instant::now();
+    let mut done = 0_u32;
+    while began.elapsed() < duration {
+        for item in items.iter().take(BETWEEN_LOOKS) {
+            work(item);
+            done += 1;
+        }
+    }
+    f64::from(done) / began.elapsed().as_secs_f64()
 }

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
 
-use super::{Accepted, Cause, Deadline, Decision, IssuerName, Reason, Rejected, Unavailable, UserInfo, VerifiedClaims};
+use super::{
+    Accepted, Basis, Cause, Deadline, Decision, IssuerName, PackedUser, Reason, Rejected, Standing, Unavailable,
+    UserInfo, VerifiedClaims,
+};
 use crate::clock::Clock;
 use crate::jose::UnverifiedToken;
 use crate::mapping::{Effort, Mapping, Unmapped};
@@ -17,6 +21,8 @@ pub struct Issuer {
     mapping: Arc<Mapping>,
     /// Held while an expensive mapping runs.
     expensive: Arc<Semaphore>,
+    /// That of the last good token: the next one's is probably the same.
+    basis: ArcSwapOption<Basis>,
     clock: Arc<dyn Clock>,
 }
 
@@ -24,7 +30,8 @@ impl Issuer {
     /// Joins a verifier and a mapping under the issuer's configured name.
     #[must_use]
     pub fn new(name: IssuerName, verifier: Arc<dyn Verifier>, mapping: Mapping, clock: Arc<dyn Clock>) -> Self {
-        Self { name, verifier, mapping: Arc::new(mapping), expensive: Arc::new(Semaphore::new(1)), clock }
+        let expensive = Arc::new(Semaphore::new(1));
+        Self { name, verifier, mapping: Arc::new(mapping), expensive, basis: ArcSwapOption::empty(), clock }
     }
 
     /// The configured name.
@@ -66,18 +73,27 @@ impl Issuer {
             mapped => mapped,
         };
         match user {
-            Ok(user) => Decision::Accept(Arc::new(Accepted {
-                user,
-                audiences: claims.audiences().to_vec(),
+            Ok(user) => Decision::Accept(Accepted {
+                user: PackedUser::from(&user),
                 not_after: claims.not_after(),
-                issuer: self.name.clone(),
-                standing,
-            })),
+                basis: self.basis(claims.audiences(), standing),
+            }),
             Err(Unmapped::Refused(reason, _)) => {
                 Decision::Reject(Rejected { reason, issuer, standing: Some(standing) })
             }
             Err(Unmapped::TakesLonger) => Decision::Unavailable(Unavailable { cause: Cause::Deadline, issuer }),
         }
+    }
+
+    /// What a good token rests on; shared with the one before, if it is the same.
+    fn basis(&self, audiences: &[String], standing: Standing) -> Arc<Basis> {
+        let last = self.basis.load_full();
+        if let Some(last) = last.filter(|last| last.audiences == audiences && last.standing == standing) {
+            return last;
+        }
+        let basis = Arc::new(Basis { issuer: self.name.clone(), audiences: audiences.to_vec(), standing });
+        self.basis.store(Some(Arc::clone(&basis)));
+        basis
     }
 
     /// Maps on a thread that serves nobody, so that expensive expressions hold up no other review; one at a time, so that

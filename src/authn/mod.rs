@@ -12,6 +12,7 @@ pub mod explain;
 pub mod identity;
 pub mod issuer;
 pub mod observed;
+pub mod packed;
 pub mod reason;
 pub mod router;
 mod single_flight;
@@ -24,6 +25,7 @@ pub use claims::VerifiedClaims;
 pub use deadline::Deadline;
 pub use identity::UserInfo;
 pub use observed::Authn;
+pub use packed::PackedUser;
 pub use reason::{Cause, Reason};
 pub use standing::Standing;
 
@@ -40,7 +42,7 @@ pub trait Authenticator: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub enum Decision {
     /// The token is good.
-    Accept(Arc<Accepted>),
+    Accept(Accepted),
     /// No issuer of this step claims the token.
     NotMine,
     /// The token is refused, and would be refused again.
@@ -49,17 +51,24 @@ pub enum Decision {
     Unavailable(Unavailable),
 }
 
-/// A good token: everything that is needed to answer any review of it.
-#[derive(Debug)]
+/// A good token: everything that is needed to answer any review of it. Clones share what they hold.
+#[derive(Clone, Debug)]
 pub struct Accepted {
     /// Who it speaks for.
-    pub user: UserInfo,
-    /// The token's own audiences that are configured for its issuer; never empty.
-    pub audiences: Vec<String>,
+    pub user: PackedUser,
     /// When the token expires.
     pub not_after: UnixTime,
+    /// What most tokens of an issuer have in common.
+    pub basis: Arc<Basis>,
+}
+
+/// What a good token has in common with others of its issuer, and shares with them.
+#[derive(Debug)]
+pub struct Basis {
     /// The configured name of its issuer.
     pub issuer: IssuerName,
+    /// The token's own audiences that are configured for its issuer; never empty.
+    pub audiences: Vec<String>,
     /// What this rests on: checked again whenever it is used.
     pub standing: Standing,
 }

@@ -26,7 +26,7 @@ pub struct Question<'r> {
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// Good, for these of the requested audiences (none when none were asked for).
-    Accept(Arc<Accepted>, Vec<String>),
+    Accept(Accepted, Vec<String>),
     /// Refused.
     Reject(Rejected),
     /// Cannot tell.
@@ -89,15 +89,15 @@ impl Authn {
         answer
     }
 
-    fn vouch(&self, accepted: Arc<Accepted>, requested: &[String]) -> Answer {
-        match audiences::vouched(requested, &self.api_audiences, &accepted.audiences) {
+    fn vouch(&self, accepted: Accepted, requested: &[String]) -> Answer {
+        match audiences::vouched(requested, &self.api_audiences, &accepted.basis.audiences) {
             Some(vouched) => {
                 let audiences = vouched.into_iter().map(str::to_owned).collect();
                 Answer::Accept(accepted, audiences)
             }
             None => Answer::Reject(Rejected {
                 reason: Reason::AudienceNotVouched,
-                issuer: Some(accepted.issuer.clone()),
+                issuer: Some(accepted.basis.issuer.clone()),
                 standing: None,
             }),
         }

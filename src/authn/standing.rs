@@ -89,6 +89,15 @@ impl Standing {
     }
 }
 
+/// The same generations of the same key sets.
+impl PartialEq for Standing {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.ground, &other.ground) && self.generation == other.generation && self.also == other.also
+    }
+}
+
+impl Eq for Standing {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -151,7 +151,7 @@ type Digest = [u8; 32];
 /// The two stores and the rule for what may come out of them.
 struct Memory {
     key: hmac::Key,
-    accepted: Store<Digest, Entry<Arc<Accepted>>>,
+    accepted: Store<Digest, Entry<Accepted>>,
     refused: Store<Digest, Entry<Rejected>>,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -173,7 +173,7 @@ impl Memory {
         let counter = Arc::clone(&totals);
         let accepted = Store::builder()
             .max_capacity(limits.max_size)
-            .weigher(|_, entry: &Entry<Arc<Accepted>>| u32::try_from(entry.verdict.weight()).unwrap_or(u32::MAX))
+            .weigher(|_, entry: &Entry<Accepted>| u32::try_from(entry.verdict.weight()).unwrap_or(u32::MAX))
             .time_to_live(limits.accept_ttl)
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
@@ -200,7 +200,8 @@ impl Memory {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         if let Some(entry) = self.accepted.get(digest) {
             let accepted = &entry.verdict;
-            if entry.is_current(now, monotonic) && now < accepted.not_after && accepted.standing.holds(monotonic) {
+            if entry.is_current(now, monotonic) && now < accepted.not_after && accepted.basis.standing.holds(monotonic)
+            {
                 return Some(Decision::Accept(entry.verdict));
             }
         }
@@ -217,7 +218,7 @@ impl Memory {
                 let ttl = self.limits.accept_ttl.min(accepted.not_after.since(judged_at));
                 if !ttl.is_zero() {
                     let good_until = monotonic + ttl;
-                    let entry = Entry { verdict: Arc::clone(accepted), judged_at, good_until };
+                    let entry = Entry { verdict: accepted.clone(), judged_at, good_until };
                     self.accepted.insert(digest, entry);
                 }
             }
@@ -239,15 +240,7 @@ impl<T> Entry<T> {
 impl Accepted {
     /// About how many bytes an entry for this verdict takes.
     fn weight(&self) -> u64 {
-        let list = |items: &[String]| -> usize { items.iter().map(|item| item.capacity() + size_of::<String>()).sum() };
-        let extra: usize =
-            self.user.extra.iter().map(|(key, values)| key.capacity() + 3 * size_of::<String>() + list(values)).sum();
-        let strings = self.user.username.capacity()
-            + self.user.uid.capacity()
-            + list(&self.user.groups)
-            + list(&self.audiences)
-            + extra;
-        ENTRY_OVERHEAD + u64::try_from(strings).unwrap_or(u64::MAX / 2)
+        ENTRY_OVERHEAD + u64::try_from(self.user.bytes()).unwrap_or(u64::MAX / 2)
     }
 }
 

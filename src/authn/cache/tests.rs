@@ -4,7 +4,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::authn::standing::Ground;
-use crate::authn::{IssuerName, Reason, Standing, UserInfo};
+use crate::authn::{Basis, IssuerName, PackedUser, Reason, Standing, UserInfo};
 use crate::clock::ManualClock;
 
 const START: UnixTime = UnixTime::from_seconds(1_800_000_000);
@@ -38,13 +38,11 @@ impl Authenticator for Oracle {
             "junk" => Decision::NotMine,
             "panic" => panic!("a planted fault"),
             "undecided" => Decision::Unavailable(Unavailable { cause: Cause::KeysUnavailable, issuer: Some(issuer) }),
-            name => Decision::Accept(Arc::new(Accepted {
-                user: UserInfo { username: name.to_owned(), ..UserInfo::default() },
-                audiences: vec!["client".to_owned()],
+            name => Decision::Accept(Accepted {
+                user: PackedUser::from(&UserInfo { username: name.to_owned(), ..UserInfo::default() }),
                 not_after: START.saturating_add(Duration::from_secs(60)),
-                issuer,
-                standing,
-            })),
+                basis: Arc::new(Basis { issuer, audiences: vec!["client".to_owned()], standing }),
+            }),
         }
     }
 }
@@ -74,7 +72,12 @@ impl Rig {
     async fn ask(&self, token: &str) -> String {
         let decision = self.cache.authenticate(&token.into(), Deadline::within(Duration::from_secs(5))).await;
         match decision {
-            Decision::Accept(accepted) => accepted.user.username.clone(),
+            Decision::Accept(accepted) => {
+                let mut json = Vec::new();
+                accepted.user.write_json(&mut json);
+                let user: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                user["username"].as_str().unwrap().to_owned()
+            }
             Decision::NotMine => "not mine".to_owned(),
             Decision::Reject(rejected) => rejected.reason.code().to_owned(),
             Decision::Unavailable(unavailable) => unavailable.cause.code().to_owned(),

@@ -1,0 +1,157 @@
+//! A user as the cache keeps it for long: one text, a few bytes longer than the names in it.
+//!
+//! The text has the contents of JSON strings, escaped already, so that writing an answer is copying. JSON escapes control
+//! characters, hence some of them are free to say what follows: each string ends with the [`Mark`] of the next.
+
+use std::sync::Arc;
+
+use super::UserInfo;
+
+/// A user in one piece. What is empty is not in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedUser(Arc<str>);
+
+/// What a string is. The first is always the user name.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Mark {
+    End,
+    Uid,
+    Group,
+    /// The name of an extra attribute.
+    Key,
+    /// A value of the attribute that was named last.
+    Value,
+    Username,
+}
+
+impl PackedUser {
+    /// How many bytes it takes up, the counters of references included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len() + 2 * size_of::<usize>()
+    }
+
+    /// Appends the user as JSON (authentication.k8s.io `UserInfo`).
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"username":""#);
+        let mut mark = Mark::Username;
+        for string in self.0.split_inclusive(Mark::is_one) {
+            let (content, next) = string.split_at(string.len().saturating_sub(1));
+            let next = Mark::of(next);
+            out.extend_from_slice(content.as_bytes());
+            out.extend_from_slice(mark.until(next));
+            mark = next;
+        }
+    }
+}
+
+impl From<&UserInfo> for PackedUser {
+    fn from(user: &UserInfo) -> Self {
+        let UserInfo { username, uid, groups, extra } = user;
+        let uid = Some(uid).filter(|uid| !uid.is_empty());
+        let attributes = extra.iter().flat_map(|(key, values)| {
+            std::iter::once((Mark::Key, key)).chain(values.iter().map(|value| (Mark::Value, value)))
+        });
+        let mut text = escaped(username);
+        let others = uid.map(|uid| (Mark::Uid, uid)).into_iter();
+        for (mark, string) in others.chain(groups.iter().map(|group| (Mark::Group, group))).chain(attributes) {
+            text.push(char::from(mark as u8));
+            text.push_str(&escaped(string));
+        }
+        text.push(char::from(Mark::End as u8));
+        Self(text.into())
+    }
+}
+
+impl Mark {
+    fn is_one(character: char) -> bool {
+        character <= char::from(Self::Value as u8)
+    }
+
+    fn of(text: &str) -> Self {
+        match text.as_bytes() {
+            [1] => Self::Uid,
+            [2] => Self::Group,
+            [3] => Self::Key,
+            [4] => Self::Value,
+            _ => Self::End,
+        }
+    }
+
+    /// The JSON between the contents of a string of this kind and that of the next.
+    const fn until(self, next: Self) -> &'static [u8] {
+        match (self, next) {
+            (Self::Username, Self::Uid) => br#"","uid":""#,
+            (Self::Username | Self::Uid, Self::Group) => br#"","groups":[""#,
+            (Self::Username | Self::Uid, Self::Key) => br#"","extra":{""#,
+            (Self::Username | Self::Uid, _) => br#""}"#,
+            (Self::Group, Self::Key) => br#""],"extra":{""#,
+            (Self::Group, Self::End) => br#""]}"#,
+            (Self::Key, Self::Value) => br#"":[""#,
+            (Self::Key, Self::Key) => br#"":[],""#,
+            (Self::Key, _) => br#"":[]}}"#,
+            (Self::Value, Self::Key) => br#""],""#,
+            (Self::Value, Self::End) => br#""]}}"#,
+            (Self::Group | Self::Value, _) => br#"",""#,
+            (Self::End, _) => b"",
+        }
+    }
+}
+
+/// The contents of a JSON string.
+fn escaped(text: &str) -> String {
+    let mut json = serde_json::to_string(text).expect("every text has a JSON form");
+    json.pop();
+    json.split_off(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json(user: &UserInfo) -> String {
+        let mut out = Vec::new();
+        PackedUser::from(user).write_json(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_packed_user_is_written_as_the_user_would_be(
+            username in any::<String>(),
+            uid in any::<String>(),
+            groups in vec(any::<String>(), 0..4),
+            extra in btree_map(any::<String>(), vec(any::<String>(), 0..3), 0..4),
+        ) {
+            let user = UserInfo { username, uid, groups, extra };
+            prop_assert_eq!(json(&user), serde_json::to_string(&user).unwrap());
+        }
+    }
+
+    #[test]
+    fn names_that_look_like_json_or_marks_stay_names() {
+        let user = UserInfo {
+            username: "a\",\"uid\":\"root\u{1}x\u{0}\u{4}".to_owned(),
+            uid: String::new(),
+            groups: vec![String::new(), "\u{2}system:masters".to_owned()],
+            extra: [("k\u{3}".to_owned(), vec![]), ("l".to_owned(), vec![String::new()])].into(),
+        };
+        assert_eq!(json(&user), serde_json::to_string(&user).unwrap());
+    }
+
+    #[test]
+    fn it_takes_little_more_than_the_names() {
+        let user = UserInfo {
+            username: "oidc:alice".to_owned(),
+            uid: "7".to_owned(),
+            groups: vec!["oidc:dev".to_owned(), "oidc:ops".to_owned()],
+            extra: [("example.com/team".to_owned(), vec!["red".to_owned()])].into(),
+        };
+        let names = "oidc:alice7oidc:devoidc:opsexample.com/teamred".len();
+        assert_eq!(PackedUser::from(&user).bytes(), names + 6 + 16);
+    }
+}
