@@ -42,12 +42,12 @@ impl Ground {
     }
 
     /// Makes every verdict on older generations fall.
-    pub(crate) fn advance_to(&self, generation: u64) {
+    pub fn advance_to(&self, generation: u64) {
         self.generation.store(generation, Ordering::Release);
     }
 
     /// Says until when the keys may be used.
-    pub(crate) fn extend_to(&self, until: Instant) {
+    pub fn extend_to(&self, until: Instant) {
         self.good_for_millis.store(self.millis(until), Ordering::Release);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 /// Long enough for anything that should happen at once, on a machine that is busy with other tests.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 /// Asks `attempt` over and over and returns its first `Ok`; panics with its last `Err` when `limit` has passed.
 pub(crate) async fn eventually<T>(
