@@ -16,7 +16,6 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use zeroize::Zeroizing;
 
 use crate::authn::Deadline;
 use crate::callers::{Callers, Peer, Stranger};
@@ -24,6 +23,7 @@ use crate::events::{Event, Events, Turned};
 use crate::limits::Limits;
 use crate::review::wire::Encoding;
 use crate::review::{ApiVersion, Reply, Reviewer, TokenReview};
+use crate::token::WipedBytes;
 
 /// The body of every response.
 pub type Body = Full<Bytes>;
@@ -163,7 +163,7 @@ impl Gateway {
         Ok(response)
     }
 
-    async fn body<B>(&self, body: B, deadline: Deadline) -> Result<Zeroizing<Vec<u8>>, Refusal>
+    async fn body<B>(&self, body: B, deadline: Deadline) -> Result<WipedBytes, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -183,9 +183,11 @@ impl Gateway {
 
 /// Reads a body into one piece. Its parts are copied rather than collected: each keeps alive the buffer that it came in,
 /// and bodies in parts of one byte would take up many times what the limit allows.
-async fn whole<B: http_body::Body<Data = Bytes>>(body: B) -> Result<Zeroizing<Vec<u8>>, B::Error> {
+async fn whole<B: http_body::Body<Data = Bytes>>(body: B) -> Result<WipedBytes, B::Error> {
+    // What is announced is made room for at once: a buffer that grows leaves copies behind.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or_default();
     let mut body = std::pin::pin!(body);
-    let mut whole = Zeroizing::new(Vec::new());
+    let mut whole = WipedBytes::from(Vec::with_capacity(announced));
     while let Some(frame) = body.frame().await {
         if let Ok(part) = frame?.into_data() {
             whole.extend_from_slice(&part);

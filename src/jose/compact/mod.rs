@@ -10,14 +10,13 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
 
 use super::header::Header;
 use super::json::{self, JsonError, Limits};
 use super::key::Key;
 use super::signature::BadSignature;
 use crate::authn::reason::Reason;
-use crate::token::BearerToken;
+use crate::token::{BearerToken, WipedBytes};
 
 /// Why a text is not a token that can be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub struct CompactJws<'t> {
     header: Header,
     payload: Vec<u8>,
     // Without it, what is left of a token in memory cannot be used.
-    signature: Zeroizing<Vec<u8>>,
+    signature: WipedBytes,
 }
 
 impl<'t> CompactJws<'t> {
@@ -65,7 +64,7 @@ impl<'t> CompactJws<'t> {
             return Err(Unparsable::Refused(if five_parts { Reason::Encrypted } else { Reason::Malformed }));
         }
         let payload = decode(payload).ok_or(Reason::Malformed)?;
-        let signature = Zeroizing::new(decode(signature).ok_or(Reason::Malformed)?);
+        let signature = WipedBytes::from(decode(signature).ok_or(Reason::Malformed)?);
         Ok(Self { signing_input, header, payload, signature })
     }
 

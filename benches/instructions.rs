@@ -1,0 +1,181 @@
+//! How many instructions the paths of a review take: `cargo bench --bench instructions`.
+//!
+//! Instructions are counted by valgrind, so that a busy machine counts as a quiet one does. Each path has its recorded
+//! figure here; one that takes 3 % more fails, and so does CI. Whoever makes a path longer on purpose changes the figure in
+//! the same commit, and says why. Needs valgrind and `gungraun-runner`; `.ci/run instructions` sets both up.
+
+#![allow(missing_docs, reason = "the macros make items that nobody calls by name")]
+#![expect(clippy::unwrap_used, reason = "what is measured works")]
+
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use countersign::authn::cache::{Cache, Limits};
+use countersign::authn::observed::Answer;
+use countersign::authn::standing::Ground;
+use countersign::authn::{
+    Accepted, Authenticator, Basis, Deadline, Decision, IssuerName, PackedUser, Standing, UserInfo,
+};
+use countersign::cel::{Environment, FULL, Meter, Program, Subject, compile};
+use countersign::clock::{ManualClock, UnixTime};
+use countersign::dev::issuer::{Algorithm, SigningKey, TokenBuilder};
+use countersign::jose::{AlgorithmSet, KeySet, UnverifiedToken};
+use countersign::providers::oidc::{NoTrail, Policy, TokenProfile, judge};
+use countersign::review::wire::Encoding;
+use countersign::review::{ApiVersion, Reply, TokenReview};
+use countersign::token::BearerToken;
+use gungraun::prelude::*;
+use serde_json::{Map, Value, json};
+
+const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+const ISSUER: &str = "https://idp.example.com";
+
+/// Fails when there are 3 % more than recorded.
+fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
+    let limit = instructions + instructions * 3 / 100;
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(Callgrind::default().hard_limits([(EventKind::Ir, limit)]));
+    config
+}
+
+fn token(algorithm: Algorithm) -> (BearerToken, KeySet) {
+    let key = Arc::new(SigningKey::generate(algorithm, "key").unwrap());
+    let token = TokenBuilder::new(&key)
+        .issuer(ISSUER)
+        .subject("alice")
+        .audience("kubernetes")
+        .issued_at(NOW)
+        .expires_at(NOW.saturating_add(Duration::from_secs(3600)))
+        .claim("email", "alice@example.com")
+        .groups(&["developers", "operators"]);
+    let keys = KeySet::parse(json!({"keys": [key.jwk()]}).to_string().as_bytes()).unwrap();
+    (token.mint(), keys)
+}
+
+/// The bytes that the API server sends.
+fn review() -> Vec<u8> {
+    let (token, _) = token(Algorithm::Es256);
+    let review = json!({
+        "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
+        "spec": {"token": token.expose_secret(), "audiences": ["https://kubernetes.default.svc"]}, "status": {"user": {}},
+    });
+    review.to_string().into_bytes()
+}
+
+fn accepted() -> Accepted {
+    let user = UserInfo {
+        username: "oidc:alice@example.com".to_owned(),
+        groups: vec!["oidc:developers".to_owned(), "oidc:operators".to_owned()],
+        ..UserInfo::default()
+    };
+    let now = std::time::Instant::now();
+    let ground = Ground::new(now);
+    ground.extend_to(now + Duration::from_secs(3600));
+    let standing = Standing::on(ground, 0);
+    let basis = Basis { issuer: IssuerName::new(ISSUER), audiences: vec!["kubernetes".to_owned()], standing };
+    Accepted {
+        user: PackedUser::from(&user),
+        not_after: NOW.saturating_add(Duration::from_secs(3600)),
+        basis: Arc::new(basis),
+    }
+}
+
+/// An authenticator that takes every token.
+struct Everybody(Accepted);
+
+impl Authenticator for Everybody {
+    async fn authenticate(&self, _token: &BearerToken, _deadline: Deadline) -> Decision {
+        Decision::Accept(self.0.clone())
+    }
+}
+
+/// A cache that knows a token.
+fn warm_cache() -> (Cache<Everybody>, BearerToken) {
+    let limits =
+        Limits { max_size: 1 << 20, accept_ttl: Duration::from_secs(300), reject_ttl: Duration::from_secs(10) };
+    let cache = Cache::new(Everybody(accepted()), limits, Arc::new(ManualClock::at(NOW)), Arc::default()).unwrap();
+    let (token, _) = token(Algorithm::Es256);
+    for _ in 0..3 {
+        assert!(matches!(ready(cache.authenticate(&token, deadline())), Decision::Accept(_)));
+    }
+    (cache, token)
+}
+
+fn deadline() -> Deadline {
+    Deadline::within(Duration::from_secs(5))
+}
+
+/// The result of a future that waits for nothing.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+fn judged(algorithm: Algorithm) -> (BearerToken, KeySet, Policy) {
+    let policy = Policy {
+        issuer: ISSUER.to_owned(),
+        audiences: vec!["kubernetes".to_owned()],
+        algorithms: AlgorithmSet::default(),
+        clock_skew: Duration::ZERO,
+        profile: TokenProfile::Any,
+    };
+    let (token, keys) = token(algorithm);
+    (token, keys, policy)
+}
+
+fn program() -> (Program, Map<String, Value>) {
+    let claims = json!({"sub": "alice", "groups": ["developers", "operators"]});
+    let program = compile("dyn(claims.groups).map(g, 'idp:' + g)", Environment::Claims).unwrap();
+    (program, claims.as_object().unwrap().clone())
+}
+
+#[library_benchmark(config = recorded(1), setup = review)]
+fn read_a_review(body: Vec<u8>) -> bool {
+    TokenReview::parse(black_box(&body), Encoding::Json, None).is_ok()
+}
+
+#[library_benchmark(config = recorded(1), setup = warm_cache)]
+fn answer_from_the_cache((cache, token): (Cache<Everybody>, BearerToken)) -> Decision {
+    ready(cache.authenticate(black_box(&token), deadline()))
+}
+
+#[library_benchmark(config = recorded(1), setup = accepted)]
+fn write_an_answer(accepted: Accepted) -> Reply {
+    let answer = Answer::Accept(accepted, vec!["https://kubernetes.default.svc".to_owned()]);
+    Reply::decided(ApiVersion::V1, black_box(&answer), false)
+}
+
+#[library_benchmark(config = recorded(1), setup = judged)]
+#[bench::es256(Algorithm::Es256)]
+#[bench::rs256(Algorithm::Rs256)]
+fn judge_a_token((token, keys, policy): (BearerToken, KeySet, Policy)) -> bool {
+    let token = UnverifiedToken::parse(black_box(token.expose_secret())).unwrap();
+    judge(token, &keys, &policy, NOW, &mut NoTrail).is_ok()
+}
+
+#[library_benchmark(config = recorded(1))]
+fn refuse_junk() -> bool {
+    UnverifiedToken::parse(black_box(JUNK)).is_ok()
+}
+
+/// Something that looks like a token from afar.
+const JUNK: &str = "eyJhbGciOiJub25lIn0.e30.AAAA";
+
+#[library_benchmark(config = recorded(1), setup = program)]
+fn evaluate_an_expression((program, claims): (Program, Map<String, Value>)) -> bool {
+    program.evaluate_strings(Subject::Claims(black_box(&claims)), &mut Meter::new(FULL)).is_ok()
+}
+
+library_benchmark_group!(
+    name = paths,
+    benchmarks =
+        [read_a_review, answer_from_the_cache, write_an_answer, judge_a_token, refuse_junk, evaluate_an_expression]
+);
+
+main!(library_benchmark_groups = paths);
