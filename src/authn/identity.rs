@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+/// The key under which Kubernetes reports which credential was used (KEP-740 style `JTI=…`).
+pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
+
 /// The user as the API server will see it (authentication.k8s.io `UserInfo`). Only [`mapping`](crate::mapping)
 /// makes one, after its checks: the name is never empty and nothing in it is reserved unless configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

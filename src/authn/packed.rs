@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::UserInfo;
+use super::identity::CREDENTIAL_ID;
 
 /// A user in one piece. What is empty is not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ enum Mark {
     Key,
     /// A value of the attribute that was named last.
     Value,
+    /// The first value of [`CREDENTIAL_ID`], which nearly every token has: its name would take more room than all else.
+    Credential,
     Username,
 }
 
@@ -40,8 +43,18 @@ impl PackedUser {
             let (content, next) = string.split_at(string.len().saturating_sub(1));
             let next = Mark::of(next);
             out.extend_from_slice(content.as_bytes());
-            out.extend_from_slice(mark.until(next));
-            mark = next;
+            mark = match next {
+                Mark::Credential => {
+                    out.extend_from_slice(mark.until(Mark::Key));
+                    out.extend_from_slice(CREDENTIAL_ID.as_bytes());
+                    out.extend_from_slice(Mark::Key.until(Mark::Value));
+                    Mark::Value
+                }
+                next => {
+                    out.extend_from_slice(mark.until(next));
+                    next
+                }
+            };
         }
     }
 }
@@ -50,8 +63,11 @@ impl From<&UserInfo> for PackedUser {
     fn from(user: &UserInfo) -> Self {
         let UserInfo { username, uid, groups, extra } = user;
         let uid = Some(uid).filter(|uid| !uid.is_empty());
-        let attributes = extra.iter().flat_map(|(key, values)| {
-            std::iter::once((Mark::Key, key)).chain(values.iter().map(|value| (Mark::Value, value)))
+        let attributes = extra.iter().flat_map(|(key, values)| match values.split_first() {
+            Some((first, values)) if key == CREDENTIAL_ID => {
+                [(Mark::Credential, first)].into_iter().chain(list(values))
+            }
+            _ => [(Mark::Key, key)].into_iter().chain(list(values)),
         });
         let mut text = escaped(username);
         let others = uid.map(|uid| (Mark::Uid, uid)).into_iter();
@@ -66,7 +82,7 @@ impl From<&UserInfo> for PackedUser {
 
 impl Mark {
     fn is_one(character: char) -> bool {
-        character <= char::from(Self::Value as u8)
+        character <= char::from(Self::Credential as u8)
     }
 
     fn of(text: &str) -> Self {
@@ -75,6 +91,7 @@ impl Mark {
             [2] => Self::Group,
             [3] => Self::Key,
             [4] => Self::Value,
+            [5] => Self::Credential,
             _ => Self::End,
         }
     }
@@ -94,9 +111,13 @@ impl Mark {
             (Self::Value, Self::Key) => br#""],""#,
             (Self::Value, Self::End) => br#""]}}"#,
             (Self::Group | Self::Value, _) => br#"",""#,
-            (Self::End, _) => b"",
+            (Self::Credential | Self::End, _) => b"",
         }
     }
+}
+
+fn list(values: &[String]) -> impl Iterator<Item = (Mark, &String)> {
+    values.iter().map(|value| (Mark::Value, value))
 }
 
 /// The contents of a JSON string.
@@ -125,8 +146,10 @@ mod tests {
             username in any::<String>(),
             uid in any::<String>(),
             groups in vec(any::<String>(), 0..4),
-            extra in btree_map(any::<String>(), vec(any::<String>(), 0..3), 0..4),
+            mut extra in btree_map(any::<String>(), vec(any::<String>(), 0..3), 0..4),
+            credential in vec(any::<String>(), 0..3),
         ) {
+            extra.insert(CREDENTIAL_ID.to_owned(), credential);
             let user = UserInfo { username, uid, groups, extra };
             prop_assert_eq!(json(&user), serde_json::to_string(&user).unwrap());
         }
@@ -149,9 +172,11 @@ mod tests {
             username: "oidc:alice".to_owned(),
             uid: "7".to_owned(),
             groups: vec!["oidc:dev".to_owned(), "oidc:ops".to_owned()],
-            extra: [("example.com/team".to_owned(), vec!["red".to_owned()])].into(),
+            extra: [("example.com/team", "red"), (CREDENTIAL_ID, "JTI=1")]
+                .map(|(key, value)| (key.to_owned(), vec![value.to_owned()]))
+                .into(),
         };
-        let names = "oidc:alice7oidc:devoidc:opsexample.com/teamred".len();
-        assert_eq!(PackedUser::from(&user).bytes(), names + 6 + 16);
+        let names = "oidc:alice7oidc:devoidc:opsexample.com/teamredJTI=1".len();
+        assert_eq!(PackedUser::from(&user).bytes(), names + 7 + 16);
     }
 }

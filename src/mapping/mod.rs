@@ -18,15 +18,13 @@ pub use effort::{Effort, Unmapped};
 pub use rules::{Condition, Rule};
 pub use source::{Claim, Extra, Source};
 
+use crate::authn::identity::CREDENTIAL_ID;
 use crate::authn::{Reason, UserInfo, VerifiedClaims};
 use crate::cel::Subject;
 
 /// The most groups that a token may carry. Beyond it the token is refused whole: cutting the list silently could take
 /// away a group that a deny rule is bound to.
 pub const MAX_GROUPS: usize = 500;
-
-/// The key under which Kubernetes reports which credential was used (KEP-740 style `JTI=…`).
-const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 /// How one issuer's claims become a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
