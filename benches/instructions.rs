@@ -4,7 +4,7 @@
 //! figure here; one that takes 3 % more fails, and so does CI. Whoever makes a path longer on purpose changes the figure in
 //! the same commit, and says why. Needs valgrind and `gungraun-runner`; `.ci/run instructions` sets both up.
 
-#![allow(missing_docs, reason = "the macros make items that nobody calls by name")]
+#![allow(missing_docs, unused_qualifications, reason = "the macros make items that nobody calls by name")]
 #![expect(clippy::unwrap_used, reason = "what is measured works")]
 
 use std::future::Future;
@@ -29,6 +29,7 @@ use countersign::review::wire::Encoding;
 use countersign::review::{ApiVersion, Reply, TokenReview};
 use countersign::token::BearerToken;
 use gungraun::prelude::*;
+use gungraun::{Callgrind, EventKind};
 use serde_json::{Map, Value, json};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);

@@ -14,12 +14,12 @@ use crate::results::Results;
 use crate::verification::Signatures;
 
 /// The bodies of reviews.
-pub type Bodies = Arc<[Box<[u8]>]>;
+pub(crate) type Bodies = Arc<[Box<[u8]>]>;
 
 /// One connection, as the API server has, with everything that it can have in flight.
-pub const WIDE: Shape = Shape::h2(1, 100);
+pub(crate) const WIDE: Shape = Shape::h2(1, 100);
 /// Several API servers.
-pub const SPREAD: Shape = Shape::h2(8, 10);
+pub(crate) const SPREAD: Shape = Shape::h2(8, 10);
 
 /// The shapes in which remembered answers are asked for.
 const SHAPES: [Shape; 9] = [
@@ -58,7 +58,7 @@ struct Case {
 }
 
 /// The questions of all cases.
-pub struct Cases {
+pub(crate) struct Cases {
     hot: Bodies,
     many: Bodies,
     verified: Vec<(Kind, Bodies, Signatures)>,
@@ -68,7 +68,7 @@ pub struct Cases {
 
 impl Cases {
     /// Makes the tokens.
-    pub fn new(material: &Material) -> Self {
+    pub(crate) fn new(material: &Material) -> Self {
         let verified = Kind::ALL.map(|kind| {
             let tokens = material.tokens(kind, 0..VERIFIED);
             (kind, bodies(&tokens), Signatures::of(kind, material.key(kind), &tokens))
@@ -83,7 +83,7 @@ impl Cases {
     }
 
     /// Measures every case once, one side after the other.
-    pub fn round(&mut self, fleet: &Fleet, only: Option<&str>, duration: Duration, results: &mut Results) {
+    pub(crate) fn round(&mut self, fleet: &Fleet, only: Option<&str>, duration: Duration, results: &mut Results) {
         self.rounds += 1;
         let is_wanted = |name: &str| only.is_none_or(|part| name.contains(part));
         for case in self.cases(&fleet.material).iter().filter(|case| is_wanted(&case.name)) {
@@ -181,7 +181,7 @@ impl Cases {
 }
 
 /// Every answer was a yes.
-pub fn is_yes(report: &Report) -> bool {
+pub(crate) fn is_yes(report: &Report) -> bool {
     report.errors() == 0 && report.count(Answer::Refused) == 0 && report.answered > 0
 }
 

@@ -18,7 +18,7 @@ struct Bar {
 }
 
 /// Bars for reviews per second of one core's time: what is remembered, and what is verified.
-pub fn svg(results: &Results) -> String {
+pub(crate) fn svg(results: &Results) -> String {
     let per_core: Aspect = |sample| 1e6 / sample.cpu;
     let bars = |case: &str, sides: &[&'static str]| -> Vec<Bar> {
         let bar = |side: &&'static str| Some(Bar { side, value: results.spread(case, side, per_core)?.median });

@@ -31,7 +31,7 @@ const MOST: usize = 1_000_000;
 
 /// The part that a side plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub(crate) enum Role {
     /// The product as it is.
     Cached,
     Kubernetes,
@@ -48,15 +48,15 @@ pub enum Role {
 }
 
 /// Servers that are ready.
-pub struct Fleet {
-    pub material: Material,
+pub(crate) struct Fleet {
+    pub(crate) material: Material,
     runtime: Runtime,
     servers: BTreeMap<Role, Server>,
 }
 
 impl Fleet {
     /// Starts every server that there is, and waits until each gives the answer that is expected of it.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let material = Material::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut servers = BTreeMap::from([
@@ -84,19 +84,19 @@ impl Fleet {
     }
 
     /// The server that plays a part, if there is one.
-    pub fn server(&self, role: Role) -> Option<&Server> {
+    pub(crate) fn server(&self, role: Role) -> Option<&Server> {
         self.servers.get(&role)
     }
 
     /// Puts a load on a server.
-    pub fn measure(&self, server: &Server, load: &Load<'_>, duration: Duration) -> Sample {
+    pub(crate) fn measure(&self, server: &Server, load: &Load<'_>, duration: Duration) -> Sample {
         let meter = Meter::new(server.process());
         let report = self.runtime.block_on(async { self.prepare(server, load, duration).run(&meter).await });
         meter.sample(load, &report)
     }
 
     /// Puts two loads on a server at once.
-    pub fn measure_both(&self, server: &Server, loads: [&Load<'_>; 2], duration: Duration) -> [Sample; 2] {
+    pub(crate) fn measure_both(&self, server: &Server, loads: [&Load<'_>; 2], duration: Duration) -> [Sample; 2] {
         let meters = loads.map(|_| Meter::new(server.process()));
         let [one, other] = &meters;
         let [first, second] = loads;
@@ -133,7 +133,7 @@ impl Fleet {
     }
 
     /// Measures what takes no rounds: sizes and starts.
-    pub fn figures(&self, quick: bool, duration: Duration, results: &mut Results) {
+    pub(crate) fn figures(&self, quick: bool, duration: Duration, results: &mut Results) {
         let token = bodies(&self.material.tokens(Kind::Rs256, 0..1));
         self.verification(results);
         self.memory(&token, results);

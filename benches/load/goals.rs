@@ -5,34 +5,34 @@ use serde::Serialize;
 use crate::results::{Aspect, Results, Spread};
 
 /// The names of the sides, as the tables have them.
-pub const OURS: &str = "countersign";
-pub const LIMIT: &str = "limit";
-pub const SIGNATURE: &str = "signature";
-pub const KUBERNETES: &str = "Kubernetes in Go";
-pub const TABLE: &str = "static table in Go";
+pub(crate) const OURS: &str = "countersign";
+pub(crate) const LIMIT: &str = "limit";
+pub(crate) const SIGNATURE: &str = "signature";
+pub(crate) const KUBERNETES: &str = "Kubernetes in Go";
+pub(crate) const TABLE: &str = "static table in Go";
 
 /// On which side of a number it should be.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Bound {
+pub(crate) enum Bound {
     AtLeast(f64),
     AtMost(f64),
 }
 
 /// A goal, and what it came to.
 #[derive(Debug, Serialize)]
-pub struct Goal {
-    pub number: u8,
-    pub what: &'static str,
-    pub bound: Bound,
-    pub unit: &'static str,
+pub(crate) struct Goal {
+    pub(crate) number: u8,
+    pub(crate) what: &'static str,
+    pub(crate) bound: Bound,
+    pub(crate) unit: &'static str,
     /// Nothing, when the other side is not there.
-    pub measured: Option<Spread>,
+    pub(crate) measured: Option<Spread>,
 }
 
 impl Goal {
     /// Whether the median is where it should be.
-    pub fn is_met(&self) -> Option<bool> {
+    pub(crate) fn is_met(&self) -> Option<bool> {
         let median = self.measured?.median;
         Some(match self.bound {
             Bound::AtLeast(bound) => median >= bound,
@@ -41,7 +41,7 @@ impl Goal {
     }
 
     /// The round in which it was furthest from where it should be.
-    pub fn worst(&self) -> Option<f64> {
+    pub(crate) fn worst(&self) -> Option<f64> {
         let measured = self.measured?;
         Some(match self.bound {
             Bound::AtLeast(_) => measured.least,
@@ -58,7 +58,7 @@ const P99: Aspect = |sample| sample.p99;
 const SAVING: Aspect = |sample| 1.0 / sample.cpu;
 
 /// Every goal, with what was measured.
-pub fn all(results: &Results) -> Vec<Goal> {
+pub(crate) fn all(results: &Results) -> Vec<Goal> {
     use Bound::{AtLeast, AtMost};
     let times = |case: &str, other: &str, aspect: Aspect| results.ratio((case, OURS), (case, other), aspect);
     let value = |name: &str| results.value(name);

@@ -33,7 +33,7 @@ const ANSWER: &str = concat!(
 );
 
 /// Serves until the process is ended.
-pub fn serve(folder: &Path) {
+pub(crate) fn serve(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let acceptor = TlsAcceptor::from(tls(folder));

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// The core that servers run on.
-pub const SERVER_CORE: usize = 0;
+pub(crate) const SERVER_CORE: usize = 0;
 /// The core that questions come from.
-pub const GENERATOR_CORE: usize = 1;
+pub(crate) const GENERATOR_CORE: usize = 1;
 
 /// Keeps this thread, and what it starts from now on, on one of the first cores.
-pub fn pin(cores: &[usize]) {
+pub(crate) fn pin(cores: &[usize]) {
     let mut set = CpuSet::new();
     for core in cores {
         set.set(*core);
@@ -24,7 +24,7 @@ pub fn pin(cores: &[usize]) {
 /// The processor time that a process has used in all its threads: user, kernel, and the loopback interface on its behalf.
 ///
 /// From `/proc/PID/task/*/schedstat`, in nanoseconds; the time slices of `/proc/PID/stat` are ten milliseconds.
-pub fn processor_time(process: u32) -> Duration {
+pub(crate) fn processor_time(process: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the process is alive");
     let used = threads.filter_map(|thread| {
         let schedstat = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
@@ -34,7 +34,7 @@ pub fn processor_time(process: u32) -> Duration {
 }
 
 /// How much memory a process holds, in bytes: resident, pages shared with others included.
-pub fn resident(process: u32) -> u64 {
+pub(crate) fn resident(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process is alive");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("every process has a VmRSS");
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("VmRSS is in kilobytes");
@@ -42,7 +42,7 @@ pub fn resident(process: u32) -> u64 {
 }
 
 /// What this machine is, in one line.
-pub fn description() -> String {
+pub(crate) fn description() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, model)| model.trim());
@@ -52,13 +52,13 @@ pub fn description() -> String {
 }
 
 /// How many processes want to run now, over the last minute. Above two, others are at work here.
-pub fn load_average() -> f64 {
+pub(crate) fn load_average() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// Does something on the servers' core, while the generator's core is kept busy as it is by a generator.
-pub fn beside_a_busy_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn beside_a_busy_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
@@ -81,7 +81,7 @@ pub fn beside_a_busy_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Does something on the servers' core, while the generator does nothing.
-pub fn on_servers_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn on_servers_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             pin(&[SERVER_CORE]);

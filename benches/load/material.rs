@@ -15,15 +15,15 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 /// The audience of the tokens, at the issuer.
-pub const AUDIENCE: &str = "kubernetes";
+pub(crate) const AUDIENCE: &str = "kubernetes";
 /// The audience that reviews ask for.
-pub const API_AUDIENCE: &str = "https://kubernetes.default.svc";
+pub(crate) const API_AUDIENCE: &str = "https://kubernetes.default.svc";
 /// Longer than any run.
 const GOOD_FOR: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A kind of key, as the rows of the table name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     Rs256,
     Rs4096,
     Ps256,
@@ -34,10 +34,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Rs256, Self::Rs4096, Self::Ps256, Self::Es256, Self::Es384, Self::Es512, Self::EdDsa];
 
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
             Self::Rs4096 => "RS256 with 4096 bits",
@@ -64,28 +64,28 @@ impl Kind {
 }
 
 /// A folder with the files that servers start from.
-pub struct Files(tempfile::TempDir);
+pub(crate) struct Files(tempfile::TempDir);
 
 impl Files {
     /// Where a file is.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// The folder itself.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.0.path()
     }
 
     /// Puts a file there.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).expect("the folder can be written");
     }
 }
 
 /// Everything that is made once for a run.
-pub struct Material {
-    pub files: Files,
+pub(crate) struct Material {
+    pub(crate) files: Files,
     issuer: Issuer,
     keys: Vec<(Kind, Arc<SigningKey>)>,
     authority: Authority,
@@ -97,7 +97,7 @@ pub struct Material {
 
 impl Material {
     /// Makes keys and certificates, starts the issuer, and writes the files of every server.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let background = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let background = background.expect("a runtime");
         let now = SystemClock.now();
@@ -158,12 +158,12 @@ impl Material {
     }
 
     /// The issuer's URL.
-    pub fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         self.issuer.url()
     }
 
     /// How a server at this URL is reached, as the API server would.
-    pub fn connection(&self, url: &str) -> Connection {
+    pub(crate) fn connection(&self, url: &str) -> Connection {
         Connection {
             server: url.parse().expect("servers announce URLs"),
             authority_pem: Some(self.authority.certificate_pem().into_bytes()),
@@ -179,12 +179,12 @@ impl Material {
     }
 
     /// The published key of a kind.
-    pub fn key(&self, kind: Kind) -> &Arc<SigningKey> {
+    pub(crate) fn key(&self, kind: Kind) -> &Arc<SigningKey> {
         &self.keys.iter().find(|(other, _)| *other == kind).expect("there is a key of every kind").1
     }
 
     /// Good tokens of different users, as providers issue them: about 900 bytes with an RSA signature.
-    pub fn tokens(&self, kind: Kind, users: Range<usize>) -> Vec<BearerToken> {
+    pub(crate) fn tokens(&self, kind: Kind, users: Range<usize>) -> Vec<BearerToken> {
         users.map(|number| self.token(kind, number).mint()).collect()
     }
 
@@ -202,7 +202,7 @@ impl Material {
     }
 
     /// What should be refused without a signature being looked at.
-    pub fn junk(&self) -> [(&'static str, Vec<BearerToken>); 3] {
+    pub(crate) fn junk(&self) -> [(&'static str, Vec<BearerToken>); 3] {
         let foreign = self.token(Kind::Es256, 0).issuer("https://elsewhere.example.com").mint();
         [
             ("malformed", vec![BearerToken::from("x".repeat(600).as_str())]),
@@ -213,7 +213,7 @@ impl Material {
 }
 
 /// The reviews of tokens, as the API server sends them.
-pub fn bodies(tokens: &[BearerToken]) -> Arc<[Box<[u8]>]> {
+pub(crate) fn bodies(tokens: &[BearerToken]) -> Arc<[Box<[u8]>]> {
     let audiences = [API_AUDIENCE.to_owned()];
     let body = |token| Review { version: ReviewVersion::V1, token, audiences: &audiences }.body().into_boxed_slice();
     tokens.iter().map(body).collect()

@@ -12,37 +12,37 @@ use crate::machine;
 
 /// How questions are put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    pub protocol: Protocol,
-    pub connections: usize,
-    pub streams: usize,
-    pub rate: Option<u32>,
-    pub questions_per_connection: Option<u32>,
+pub(crate) struct Shape {
+    pub(crate) protocol: Protocol,
+    pub(crate) connections: usize,
+    pub(crate) streams: usize,
+    pub(crate) rate: Option<u32>,
+    pub(crate) questions_per_connection: Option<u32>,
 }
 
 impl Shape {
     /// HTTP/1.1 over so many connections, as fast as it is answered.
-    pub const fn h1(connections: usize) -> Self {
+    pub(crate) const fn h1(connections: usize) -> Self {
         Self { protocol: Protocol::Http1, connections, streams: 1, rate: None, questions_per_connection: None }
     }
 
     /// HTTP/2 over so many connections with so many questions in flight on each, as fast as it is answered.
-    pub const fn h2(connections: usize, streams: usize) -> Self {
+    pub(crate) const fn h2(connections: usize, streams: usize) -> Self {
         Self { protocol: Protocol::Http2, connections, streams, rate: None, questions_per_connection: None }
     }
 
     /// The same at a fixed rate.
-    pub const fn at(self, rate: u32) -> Self {
+    pub(crate) const fn at(self, rate: u32) -> Self {
         Self { rate: Some(rate), ..self }
     }
 
     /// The same with a new connection for every question.
-    pub const fn reconnecting(self) -> Self {
+    pub(crate) const fn reconnecting(self) -> Self {
         Self { questions_per_connection: Some(1), ..self }
     }
 
     /// Such as `h2 1x100`.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         let base = match self.protocol {
             Protocol::Http1 => format!("h1 {}", self.connections),
             Protocol::Http2 => format!("h2 {}x{}", self.connections, self.streams),
@@ -57,29 +57,29 @@ impl Shape {
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Answers a second.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// Microseconds of the server's processor time for each answer.
-    pub cpu: f64,
+    pub(crate) cpu: f64,
     /// Latencies in microseconds: half, 99 of 100, and 999 of 1,000 are below.
-    pub p50: f64,
-    pub p99: f64,
-    pub p999: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
     /// The part of the generator's core that it used itself. Near one, the rate is the generator's limit.
-    pub generator: f64,
+    pub(crate) generator: f64,
 }
 
 /// Questions in a shape, and what should come of them.
-pub struct Load<'a> {
-    pub shape: Shape,
-    pub bodies: &'a Bodies,
-    pub expected: fn(&Report) -> bool,
+pub(crate) struct Load<'a> {
+    pub(crate) shape: Shape,
+    pub(crate) bodies: &'a Bodies,
+    pub(crate) expected: fn(&Report) -> bool,
 }
 
 impl Load<'_> {
     /// The plan that asks for `duration` after a `warm_up`.
-    pub fn plan(&self, warm_up: Duration, duration: Duration) -> Plan {
+    pub(crate) fn plan(&self, warm_up: Duration, duration: Duration) -> Plan {
         let number = |number| NonZeroUsize::new(number).expect("shapes have no zeros");
         let Shape { protocol, connections, streams, rate, questions_per_connection } = self.shape;
         Plan {
@@ -97,14 +97,14 @@ impl Load<'_> {
 }
 
 /// Reads the processor time of server and generator when counting begins and ends.
-pub struct Meter {
+pub(crate) struct Meter {
     server: u32,
     readings: Mutex<Vec<(Duration, Duration)>>,
 }
 
 impl Meter {
     /// For a server's process.
-    pub fn new(server: u32) -> Self {
+    pub(crate) fn new(server: u32) -> Self {
         Self { server, readings: Mutex::default() }
     }
 
@@ -117,7 +117,7 @@ impl Meter {
     ///
     /// # Panics
     /// When the answers are not the expected ones, since then something else was measured.
-    pub fn sample(&self, load: &Load<'_>, report: &Report) -> Sample {
+    pub(crate) fn sample(&self, load: &Load<'_>, report: &Report) -> Sample {
         let (name, answers, errors) = (load.shape.name(), &report.answers, &report.connection_errors);
         assert!((load.expected)(report), "{name}: unexpected answers: {answers:?} {} {errors:?}", report.unasked);
         let readings = self.readings.lock().expect("nobody panics with it");

@@ -9,7 +9,7 @@ use crate::machine;
 use crate::results::{Results, Row, Spread};
 
 /// Everything, as JSON.
-pub fn json(results: &Results, goals: &[Goal]) -> String {
+pub(crate) fn json(results: &Results, goals: &[Goal]) -> String {
     #[derive(Serialize)]
     struct Document<'a> {
         machine: String,
@@ -21,7 +21,7 @@ pub fn json(results: &Results, goals: &[Goal]) -> String {
 }
 
 /// Everything, as tables for a terminal.
-pub fn text(results: &Results, goals: &[Goal]) -> String {
+pub(crate) fn text(results: &Results, goals: &[Goal]) -> String {
     let mut text = format!("{}\n\n", machine::description());
     let _ = writeln!(
         text,
@@ -73,7 +73,7 @@ fn row_text(row: &Row) -> String {
 }
 
 /// The goals as a table for the documentation.
-pub fn markdown(goals: &[Goal]) -> String {
+pub(crate) fn markdown(goals: &[Goal]) -> String {
     let mut text = format!(
         "{}\n\n| # | what | goal | measured | worst round | |\n|---|---|---|---|---|---|\n",
         machine::description()

@@ -6,42 +6,42 @@ use crate::measure::Sample;
 
 /// The samples of one side of a case, one for each round.
 #[derive(Debug, Serialize)]
-pub struct Row {
-    pub case: String,
-    pub side: String,
-    pub samples: Vec<Sample>,
+pub(crate) struct Row {
+    pub(crate) case: String,
+    pub(crate) side: String,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// A number that was measured once, or the median of several with the extremes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    pub least: f64,
-    pub median: f64,
-    pub most: f64,
+pub(crate) struct Spread {
+    pub(crate) least: f64,
+    pub(crate) median: f64,
+    pub(crate) most: f64,
 }
 
 /// Everything that was measured.
 #[derive(Debug, Default, Serialize)]
-pub struct Results {
-    pub rows: Vec<Row>,
+pub(crate) struct Results {
+    pub(crate) rows: Vec<Row>,
     /// What is measured apart from rounds of load: sizes, times.
-    pub figures: Vec<Figure>,
+    pub(crate) figures: Vec<Figure>,
 }
 
 /// One measured thing.
 #[derive(Debug, Serialize)]
-pub struct Figure {
-    pub name: String,
-    pub unit: &'static str,
-    pub value: Spread,
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) value: Spread,
 }
 
 /// What of a sample is looked at.
-pub type Aspect = fn(&Sample) -> f64;
+pub(crate) type Aspect = fn(&Sample) -> f64;
 
 impl Spread {
     /// Of all values; none, if there are none.
-    pub fn of(mut values: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let median = match values.len() {
             0 => return None,
@@ -52,14 +52,14 @@ impl Spread {
     }
 
     /// Of a single value.
-    pub const fn one(value: f64) -> Self {
+    pub(crate) const fn one(value: f64) -> Self {
         Self { least: value, median: value, most: value }
     }
 }
 
 impl Results {
     /// Adds a round's sample.
-    pub fn add(&mut self, case: &str, side: &str, sample: Sample) {
+    pub(crate) fn add(&mut self, case: &str, side: &str, sample: Sample) {
         match self.rows.iter_mut().find(|row| row.case == case && row.side == side) {
             Some(row) => row.samples.push(sample),
             None => self.rows.push(Row { case: case.to_owned(), side: side.to_owned(), samples: vec![sample] }),
@@ -67,27 +67,27 @@ impl Results {
     }
 
     /// Adds a figure.
-    pub fn figure(&mut self, name: &str, unit: &'static str, value: Spread) {
+    pub(crate) fn figure(&mut self, name: &str, unit: &'static str, value: Spread) {
         self.figures.push(Figure { name: name.to_owned(), unit, value });
     }
 
     /// One side of a case.
-    pub fn row(&self, case: &str, side: &str) -> Option<&Row> {
+    pub(crate) fn row(&self, case: &str, side: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.case == case && row.side == side)
     }
 
     /// A figure that was measured.
-    pub fn value(&self, name: &str) -> Option<Spread> {
+    pub(crate) fn value(&self, name: &str) -> Option<Spread> {
         self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
     }
 
     /// One aspect of one side.
-    pub fn spread(&self, case: &str, side: &str, aspect: Aspect) -> Option<Spread> {
+    pub(crate) fn spread(&self, case: &str, side: &str, aspect: Aspect) -> Option<Spread> {
         Spread::of(self.row(case, side)?.samples.iter().map(aspect).collect())
     }
 
     /// One side over another, round by round: each ratio is of two measurements that were taken one after the other.
-    pub fn ratio(
+    pub(crate) fn ratio(
         &self,
         (case, side): (&str, &str),
         (other_case, other): (&str, &str),

@@ -15,17 +15,17 @@ use crate::material::{AUDIENCE, Material};
 const START_TIME: Duration = Duration::from_secs(60);
 
 /// What this program does instead of measuring, when it has started itself again.
-pub const ROLE: &str = "COUNTERSIGN_BENCH_ROLE";
+pub(crate) const ROLE: &str = "COUNTERSIGN_BENCH_ROLE";
 
 /// A server that runs.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     url: String,
 }
 
 impl Server {
     /// The product, from a configuration file of [`Material`].
-    pub fn countersign(material: &Material, configuration: &str, cores: &[usize]) -> Self {
+    pub(crate) fn countersign(material: &Material, configuration: &str, cores: &[usize]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.arg("serve").arg("--config").arg(material.files.path(configuration));
         command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -33,7 +33,7 @@ impl Server {
     }
 
     /// The limit.
-    pub fn limit(material: &Material) -> Self {
+    pub(crate) fn limit(material: &Material) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program is a file"));
         command.env(ROLE, "limit").arg(material.files.folder());
         command.stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -41,7 +41,7 @@ impl Server {
     }
 
     /// Kubernetes' own machinery, if it was built.
-    pub fn kubernetes(material: &Material, cached: bool) -> Option<Self> {
+    pub(crate) fn kubernetes(material: &Material, cached: bool) -> Option<Self> {
         let mut command = Command::new(peer("peer-kubernetes")?);
         let file = |name: &str| material.files.path(name);
         command
@@ -53,7 +53,7 @@ impl Server {
     }
 
     /// Kubernetes' static token file behind Go's HTTP server, if it was built.
-    pub fn static_tokens(material: &Material) -> Option<Self> {
+    pub(crate) fn static_tokens(material: &Material) -> Option<Self> {
         let mut command = Command::new(peer("peer-kubernetes")?);
         command.arg("--token-file").arg(material.files.path("tokens.csv")).arg("--cache=false");
         Some(Self::go(command, material))
@@ -99,17 +99,17 @@ impl Server {
     }
 
     /// Where reviews are posted.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Its process.
-    pub fn process(&self) -> u32 {
+    pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
 
     /// How questions get there.
-    pub fn target(&self, material: &Material, protocol: Protocol) -> Target {
+    pub(crate) fn target(&self, material: &Material, protocol: Protocol) -> Target {
         Target::new(&material.connection(&self.url), protocol).expect("the connection is a direct one over TLS")
     }
 }

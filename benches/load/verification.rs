@@ -20,14 +20,14 @@ use serde_json::json;
 use crate::material::Kind;
 
 /// Signatures that are ready to be verified.
-pub struct Signatures {
+pub(crate) struct Signatures {
     key: ParsedPublicKey,
     signed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Signatures {
     /// Those of tokens that one key has signed.
-    pub fn of(kind: Kind, key: &SigningKey, tokens: &[BearerToken]) -> Self {
+    pub(crate) fn of(kind: Kind, key: &SigningKey, tokens: &[BearerToken]) -> Self {
         let algorithm: &'static dyn VerificationAlgorithm = match kind {
             Kind::Rs256 | Kind::Rs4096 => &RSA_PKCS1_2048_8192_SHA256,
             Kind::Ps256 => &RSA_PSS_2048_8192_SHA256,
@@ -47,7 +47,7 @@ impl Signatures {
     }
 
     /// Verifies for a time; returns how many a second.
-    pub fn verify_for(&self, duration: Duration) -> f64 {
+    pub(crate) fn verify_for(&self, duration: Duration) -> f64 {
         rate(duration, &self.signed, |(message, signature)| {
             self.key.verify_sig(black_box(message), black_box(signature)).expect("the signatures are good");
         })
@@ -55,7 +55,7 @@ impl Signatures {
 }
 
 /// Tokens that are ready to be judged.
-pub struct Tokens {
+pub(crate) struct Tokens {
     tokens: Vec<BearerToken>,
     keys: KeySet,
     policy: Policy,
@@ -64,7 +64,7 @@ pub struct Tokens {
 
 impl Tokens {
     /// Tokens of an issuer that publishes this key alone.
-    pub fn of(key: &SigningKey, tokens: Vec<BearerToken>, issuer: &str, audience: &str, now: UnixTime) -> Self {
+    pub(crate) fn of(key: &SigningKey, tokens: Vec<BearerToken>, issuer: &str, audience: &str, now: UnixTime) -> Self {
         let set = json!({"keys": [key.jwk()]}).to_string();
         let policy = Policy {
             issuer: issuer.to_owned(),
@@ -77,7 +77,7 @@ impl Tokens {
     }
 
     /// Judges for a time; returns how many a second.
-    pub fn judge_for(&self, duration: Duration) -> f64 {
+    pub(crate) fn judge_for(&self, duration: Duration) -> f64 {
         rate(duration, &self.tokens, |token| {
             let token = UnverifiedToken::parse(black_box(token.expose_secret())).expect("the tokens are well-formed");
             let claims = judge(token, &self.keys, &self.policy, self.now, &mut NoTrail);
