@@ -103,7 +103,7 @@ impl Connection {
     /// The next turn: first what is overdue.
     fn next(&mut self, now: Instant) -> Turn {
         match self.overdue.take() {
-            Some(due) if now < self.run.end => Turn::Ask(due),
+            Some(due) if now < self.pace.last_call() => Turn::Ask(due),
             _ => self.pace.turn(now),
         }
     }

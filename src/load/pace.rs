@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// the clock.
 const TIMER_SLACK: Duration = Duration::from_millis(2);
 
+/// How long after the end questions are still asked that were due before it: a server that lags does not get rid of them.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// How many questions are asked in a second, over all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
@@ -18,9 +21,16 @@ pub enum Rate {
 
 /// One connection's share of the questions.
 pub(super) struct Pace {
-    /// When the next one is due, and the time between two; none, if one is always due.
-    fixed: Option<(Instant, Duration)>,
+    turns: Option<Turns>,
     end: Instant,
+}
+
+/// The turns of one connection: every so many of all.
+struct Turns {
+    start: Instant,
+    rate: NonZeroU32,
+    next: u64,
+    step: u64,
 }
 
 /// What to do now.
@@ -37,30 +47,42 @@ pub(super) enum Turn {
 impl Pace {
     /// The share of connection `index` of `connections`: they take turns, beginning at `start`.
     pub(super) fn new(rate: Rate, index: usize, connections: usize, start: Instant, end: Instant) -> Self {
-        let fixed = match rate {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let turns = match rate {
             Rate::AsFastAsAnswered => None,
-            Rate::PerSecond(rate) => {
-                let one = Duration::from_secs(1) / rate.get();
-                let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-                Some((start + one * count(index), one * count(connections)))
-            }
+            Rate::PerSecond(rate) => Some(Turns { start, rate, next: count(index), step: count(connections) }),
         };
-        Self { fixed, end }
+        Self { turns, end }
+    }
+
+    /// When nothing is asked any more, whenever it was due.
+    pub(super) fn last_call(&self) -> Instant {
+        if self.turns.is_some() { self.end + LAST_CALL } else { self.end }
     }
 
     /// What to do at a time; a turn that is taken is over.
     pub(super) fn turn(&mut self, now: Instant) -> Turn {
-        match &mut self.fixed {
-            _ if now >= self.end => Turn::End,
-            None => Turn::Ask(now),
-            Some((due, _)) if *due >= self.end => Turn::End,
-            Some((due, _)) if *due > now => Turn::Wait(*due),
-            Some((due, step)) => {
-                let turn = Turn::Ask(*due);
-                *due += *step;
-                turn
+        if now >= self.last_call() {
+            return Turn::End;
+        }
+        let Some(turns) = &mut self.turns else { return Turn::Ask(now) };
+        match turns.due() {
+            due if due >= self.end => Turn::End,
+            due if due > now => Turn::Wait(due),
+            due => {
+                turns.next += turns.step;
+                Turn::Ask(due)
             }
         }
+    }
+}
+
+impl Turns {
+    /// When the next one is due.
+    fn due(&self) -> Instant {
+        // Rounded up, or a second would have room for one more than the rate.
+        let nanos = (u128::from(self.next) * 1_000_000_000).div_ceil(u128::from(self.rate.get()));
+        self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
@@ -95,7 +117,27 @@ mod tests {
         assert_eq!(second.turn(at(50)), Turn::Ask(at(30)));
         assert_eq!(second.turn(at(50)), Turn::Ask(at(50)));
         assert_eq!(second.turn(at(50)), Turn::End);
-        assert_eq!(first.turn(at(60)), Turn::End);
+        // What was due before the end is asked after it, for a while.
+        assert_eq!(first.turn(at(60)), Turn::Ask(at(20)));
+        assert_eq!(first.turn(at(1059)), Turn::Ask(at(40)));
+        assert_eq!(first.turn(at(1059)), Turn::End);
+        let mut late = Pace::new(rate, 0, 2, start, at(60));
+        assert_eq!(late.turn(at(1060)), Turn::End);
+    }
+
+    #[test]
+    fn a_second_has_as_many_turns_as_the_rate_says() {
+        let start = Instant::now();
+        for (rate, connections) in [(300, 3), (7, 2), (8_000, 10), (1, 4)] {
+            let end = start + Duration::from_secs(1);
+            let rate = Rate::PerSecond(NonZeroU32::new(rate).unwrap());
+            let mut turns = 0;
+            for index in 0..connections {
+                let mut pace = Pace::new(rate, index, connections, start, end);
+                turns += std::iter::from_fn(|| matches!(pace.turn(end), Turn::Ask(_)).then_some(())).count();
+            }
+            assert_eq!(Rate::PerSecond(NonZeroU32::new(turns.try_into().unwrap()).unwrap()), rate);
+        }
     }
 
     #[test]

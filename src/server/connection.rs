@@ -70,7 +70,7 @@ impl Connection {
         let is_h2 = session.alpn_protocol() == Some(b"h2");
         let peer = Arc::new(Peer::new(session.peer_certificates()));
         let activity = Arc::new(Activity::new(!is_h2));
-        let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity)));
+        let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity), is_h2));
         let (gateway, for_requests) = (Arc::clone(&self.gateway), Arc::clone(&activity));
         let caller = Arc::clone(&peer);
         let stopping = self.stage.clone();
