@@ -23,8 +23,8 @@
 //! argument everywhere, read only in [`clock`]. "No" and "cannot tell" are different types all the way, because API servers
 //! remember one and not the other. `tests/house.rs` holds the code to this.
 //!
-//! Beside the line: [`login`] is the kubectl credential plugin, [`wiring`] what operators write and check, [`dev`] the
-//! newcomer's run, whose issuer is also the one that tests break on purpose.
+//! Beside the line: [`login`] is the kubectl credential plugin, [`wiring`] what operators write and check, [`load`] what
+//! puts a webhook to the test, [`dev`] the newcomer's run, whose issuer is also the one that tests break on purpose.
 //!
 //! A new kind of provider is a folder in [`providers`], an arm in its list, a sample in `config/examples` and a file in
 //! `tests/it`.

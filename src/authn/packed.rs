@@ -1,7 +1,7 @@
 //! A user as the cache keeps it for long: one text, a few bytes longer than the names in it.
 //!
 //! The text has the contents of JSON strings, escaped already, so that writing an answer is copying. JSON escapes control
-//! characters, hence some of them are free to say what follows: each string ends with the [`Mark`] of the next.
+//! characters, hence some of them are free to say what follows: each string ends with the mark of the next.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A load of TokenReviews: how many a webhook answers, how fast, and how it fails when it does.
 //!
-//! A [`Plan`] says what to ask and at which pace; [`run`] asks over real connections ([`connection`], [`wire`]) and returns a
-//! [`Report`]. At a fixed rate every question has a time at which it is due, and its latency counts from then, asked or not:
+//! A [`Plan`] says what to ask and at which pace; [`Prepared::run`] asks over real connections (`connection`, and what they
+//! carry, `wire`) and returns a [`Report`]. At a fixed rate every question has a time at which it is due, and its latency counts from then, asked or not:
 //! a server that stalls cannot hide the questions that waited ("coordinated omission"). Everything runs on the thread that
 //! calls, so that the generator can be kept off the server's processors.
 //!
