@@ -4,6 +4,7 @@ use super::exec_credential::UnfitToken;
 use super::session::folder::FolderError;
 use super::session::lock::LockError;
 use super::session::store::StoreError;
+use super::tokens::Successor;
 
 /// What a failure means for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct ProviderError {
     pub message: String,
     /// The provider said no, for good; otherwise it could not be asked.
     pub refused: bool,
+    /// A refresh token that came in the place of the one that was sent.
+    pub successor: Option<Successor>,
 }
 
 /// Why there is no token.

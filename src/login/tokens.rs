@@ -27,6 +27,17 @@ pub struct Tokens {
     pub clock_offset_seconds: i64,
 }
 
+/// A refresh token that came in the place of one that is spent, beside tokens that failed a check. Whoever meets it stores it:
+/// it is all that is left of the session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Successor(pub Zeroizing<String>);
+
+impl fmt::Debug for Successor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Successor").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokens")

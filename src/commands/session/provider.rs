@@ -60,18 +60,30 @@ impl Provider for Flows {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, ProviderError> {
-    small_runtime().map_err(|failure: Failure| ProviderError { message: failure.message().to_owned(), refused: false })
+    small_runtime().map_err(|failure: Failure| ProviderError {
+        message: failure.message().to_owned(),
+        refused: false,
+        successor: None,
+    })
 }
 
 fn provider_error(error: &FlowError) -> ProviderError {
-    ProviderError { message: crate::outbound::chain(error), refused: error.is_refusal() }
+    ProviderError {
+        message: crate::outbound::chain(error),
+        refused: error.is_refusal(),
+        successor: error.successor().cloned(),
+    }
 }
 
 /// A token that others keep fresh in a file. It goes out as it is, if it has not ended.
 fn token_file(settings: &Settings, clock: &dyn Clock) -> Result<Tokens, ProviderError> {
     use std::io::Read as _;
     let path = settings.token_file.clone().unwrap_or_default();
-    let failed = |what: String| ProviderError { message: format!("{}: {what}", path.display()), refused: false };
+    let failed = |what: String| ProviderError {
+        message: format!("{}: {what}", path.display()),
+        refused: false,
+        successor: None,
+    };
     let mut text = Zeroizing::new(String::new());
     std::fs::File::open(&path)
         .and_then(|file| file.take(MAX_TOKEN_BYTES).read_to_string(&mut text))

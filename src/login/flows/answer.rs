@@ -19,7 +19,7 @@ use crate::clock::UnixTime;
 use crate::jose::{Algorithm, KeySet, Unparsable, UnverifiedToken};
 use crate::login::provider::JsonAnswer;
 use crate::login::settings::TokenKind;
-use crate::login::tokens::Tokens;
+use crate::login::tokens::{Successor, Tokens};
 use crate::providers::oidc::{NoTrail, Policy, Refusal, TokenProfile, judge};
 
 /// The clocks of a provider's machines differ a little among themselves.
@@ -39,8 +39,8 @@ pub(super) enum Origin<'a> {
     Exchange,
     /// A request without a browser and without a nonce.
     Direct,
-    /// A refresh.
-    Refresh,
+    /// A refresh, with the keys as they were just before it.
+    Refresh { keys: &'a KeySet },
 }
 
 /// Reads an error answer, if it is one.
@@ -55,14 +55,27 @@ pub(super) fn check_status(answer: &JsonAnswer, issuer: &str) -> Result<(), Flow
     }
 }
 
-/// Turns an answer of the token endpoint into tokens that passed every check.
+/// Turns an answer of the token endpoint into tokens that passed every check. A refresh token that came with others that did
+/// not is in the error.
 pub(super) async fn accept(
     context: &Context<'_>,
     mut answer: JsonAnswer,
     origin: Origin<'_>,
 ) -> Result<Tokens, FlowError> {
+    check_status(&answer, context.issuer())?;
+    let refresh_token = secret(&mut answer.members, "refresh_token");
+    match (judged(context, answer, origin).await, origin, refresh_token) {
+        (Ok(tokens), _, refresh_token) => Ok(Tokens { refresh_token, ..tokens }),
+        (Err(cause), Origin::Refresh { .. }, Some(refresh_token)) => {
+            Err(FlowError::AfterRotation { refresh_token: Successor(refresh_token), cause: Box::new(cause) })
+        }
+        (Err(error), _, _) => Err(error),
+    }
+}
+
+/// All tokens of an answer but the refresh token.
+async fn judged(context: &Context<'_>, mut answer: JsonAnswer, origin: Origin<'_>) -> Result<Tokens, FlowError> {
     let issuer = context.issuer();
-    check_status(&answer, issuer)?;
     let malformed = || FlowError::not_usable(&answer.url, answer.status, true);
     if answer.members.get("token_type").is_some_and(|kind| !is_usable_type(kind)) {
         return Err(malformed());
@@ -70,7 +83,6 @@ pub(super) async fn accept(
     let expires_in = answer.members.get("expires_in").map(seconds);
     let mut id_token = secret(&mut answer.members, "id_token");
     let mut access_token = secret(&mut answer.members, "access_token");
-    let refresh_token = secret(&mut answer.members, "refresh_token");
     // RFC 8693 section 2.2.1: the issued token is in `access_token` whatever its type.
     if answer.members.get("issued_token_type").and_then(Value::as_str) == Some(ID_TOKEN_TYPE) && id_token.is_none() {
         id_token = access_token.take();
@@ -79,22 +91,22 @@ pub(super) async fn accept(
     let mut tokens = Tokens {
         id_token: None,
         access_token: None,
-        refresh_token,
+        refresh_token: None,
         id_token_expires_at: None,
         access_token_expires_at: None,
         account: None,
         subject: None,
         clock_offset_seconds: context.provider.offset_seconds(),
     };
-    let mut keys = None;
+    let mut fetched = None;
     if let Some(token) = id_token {
-        let keys = keys.insert(context.provider.keys().await?);
+        let keys = keys(context, origin, &mut fetched).await?;
         let claims = judge_id_token(context, &token, access_token.as_ref(), keys, origin, now)?;
         tokens.id_token_expires_at = Some(claims.not_after());
         tokens.take_person(claims.all());
         tokens.id_token = Some(token);
     } else if context.settings.token_kind == TokenKind::IdToken {
-        let (token, by_refresh) = ("ID token", matches!(origin, Origin::Refresh));
+        let (token, by_refresh) = ("ID token", matches!(origin, Origin::Refresh { .. }));
         return Err(FlowError::NoToken { issuer: issuer.to_owned(), token, remedy: GRANT_REMEDY, by_refresh });
     }
     let Some(token) = access_token else {
@@ -107,11 +119,8 @@ pub(super) async fn accept(
     tokens.access_token_expires_at =
         expires_in.flatten().map(|seconds| now.saturating_add(Duration::from_secs(seconds.min(MAX_EXPIRES_IN))));
     if context.settings.token_kind == TokenKind::AccessToken {
-        let keys = match keys {
-            Some(keys) => keys,
-            None => context.provider.keys().await?,
-        };
-        if let Some(claims) = judge_access_token(context, &token, &keys, now)? {
+        let keys = keys(context, origin, &mut fetched).await?;
+        if let Some(claims) = judge_access_token(context, &token, keys, now)? {
             tokens.access_token_expires_at = Some(claims.not_after());
             if tokens.subject.is_none() {
                 tokens.take_person(claims.all());
@@ -120,6 +129,21 @@ pub(super) async fn accept(
     }
     tokens.access_token = Some(token);
     Ok(tokens)
+}
+
+/// The keys to judge an answer by: those that a refresh has, else the provider's, which are asked for once.
+async fn keys<'a>(
+    context: &Context<'_>,
+    origin: Origin<'a>,
+    fetched: &'a mut Option<KeySet>,
+) -> Result<&'a KeySet, FlowError> {
+    if let Origin::Refresh { keys } = origin {
+        return Ok(keys);
+    }
+    match fetched {
+        Some(keys) => Ok(keys),
+        None => Ok(fetched.insert(context.provider.keys().await?)),
+    }
 }
 
 impl Tokens {

@@ -1,7 +1,7 @@
 //! Why a login did not work: one line each, with what happened, where, and what to do.
 //!
 //! Whatever a provider sent is cut and escaped by [`Excerpt`] on its way in here, so an error is always fit for a
-//! terminal. No variant can hold a token, a code or a secret.
+//! terminal. No variant shows a token, a code or a secret; one carries a refresh token to whoever stores it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,11 +11,20 @@ use url::Url;
 
 use crate::authn::reason::{Cause, Reason};
 use crate::jose::Excerpt;
+use crate::login::tokens::Successor;
 use crate::outbound::{OutboundError, chain};
 
 /// A login, refresh or revocation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FlowError {
+    /// A refresh spent its refresh token, and what came beside the new one cannot be used.
+    #[error("{cause}")]
+    AfterRotation {
+        /// The new one, to be stored whatever else happens.
+        refresh_token: Successor,
+        /// What is wrong with the rest.
+        cause: Box<Self>,
+    },
     /// The provider's answer to the browser names another issuer, or none though it announced one (RFC 9207).
     #[error(
         "the answer to the login came in the name of {found} instead of {issuer}: it was not used; log in again, and \
@@ -179,7 +188,17 @@ impl FlowError {
         match self {
             Self::Refused { code, .. } => is_final(code),
             Self::NoToken { by_refresh, .. } => *by_refresh,
+            Self::AfterRotation { cause, .. } => cause.is_refusal(),
             _ => false,
+        }
+    }
+
+    /// The refresh token that came with it, in the place of the one that was sent.
+    #[must_use]
+    pub const fn successor(&self) -> Option<&Successor> {
+        match self {
+            Self::AfterRotation { refresh_token, .. } => Some(refresh_token),
+            _ => None,
         }
     }
 

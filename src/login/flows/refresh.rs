@@ -15,13 +15,16 @@ use crate::login::tokens::Tokens;
 ///
 /// # Errors
 ///
-/// When there are none, or they fail a check; [`FlowError::is_refusal`] tells when only a login helps.
+/// When there are none, or they fail a check; [`FlowError::is_refusal`] tells when only a login helps, and
+/// [`FlowError::successor`] is to be stored even so.
 pub async fn refresh(settings: &Settings, refresh_token: &str, clock: &dyn Clock) -> Result<Tokens, FlowError> {
     let provider = Provider::discover(&settings.issuer, settings.certificate_authority.as_deref(), clock).await?;
     let context = Context { settings, provider: &provider, prompt: &Silent, clock };
+    // Everything that can be had before is: from the next request on, what fails costs a refresh token.
+    let keys = provider.keys().await?;
     // No scopes: the session keeps those that it was granted.
     let form = Form::for_grant("refresh_token").with("refresh_token", refresh_token).with_all(context.audience());
-    let mut tokens = context.request_tokens(form, Origin::Refresh).await?;
+    let mut tokens = context.request_tokens(form, Origin::Refresh { keys: &keys }).await?;
     if tokens.refresh_token.is_none() {
         tokens.refresh_token = Some(zeroize::Zeroizing::new(refresh_token.to_owned()));
     }

@@ -12,7 +12,7 @@ use super::key::SessionKey;
 use super::store::Place;
 use crate::clock::UnixTime;
 use crate::login::settings::TokenKind;
-use crate::login::tokens::Tokens;
+use crate::login::tokens::{Successor, Tokens};
 
 /// The only form of records so far. A later one is not read by this program, and not destroyed either.
 const VERSION: u32 = 1;
@@ -205,6 +205,13 @@ impl Session {
     #[must_use]
     pub fn without_refresh_token(mut self) -> Self {
         self.refresh_token = None;
+        self
+    }
+
+    /// This session with the refresh token that came in the place of its own.
+    #[must_use]
+    pub fn with_successor(mut self, successor: Successor) -> Self {
+        self.refresh_token = Some(successor.0);
         self
     }
 

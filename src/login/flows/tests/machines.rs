@@ -11,7 +11,7 @@ use crate::jose::UnverifiedToken;
 use crate::login::flows::{FlowError, end_session, log_in, refresh, revoke};
 use crate::login::settings::{ClientAuthentication, Grant, Settings, TokenKind};
 use crate::login::testing::{CLIENT, FakeProvider, Person, clock};
-use crate::login::tokens::Tokens;
+use crate::login::tokens::{Successor, Tokens};
 
 async fn run(settings: &Settings) -> Result<Tokens, FlowError> {
     let (person, _opened) = Person::new();
@@ -178,6 +178,44 @@ async fn a_refresh_keeps_the_old_refresh_token_unless_a_new_one_comes() {
     let form = &provider.requests("/token")[0].form;
     assert_eq!((form["grant_type"].as_str(), form["refresh_token"].as_str()), ("refresh_token", "old"));
     assert_eq!(form["client_id"], CLIENT);
+}
+
+#[tokio::test]
+async fn no_refresh_token_is_spent_while_the_keys_cannot_be_had() {
+    let provider = FakeProvider::start().await;
+    provider.will_send("/jwks", 503, &[], "busy");
+    refresh(&provider.settings(Grant::Auto), "old", &clock()).await.unwrap_err();
+    assert_eq!(provider.requests("/token").len(), 0);
+}
+
+#[tokio::test]
+async fn a_rotated_refresh_token_is_not_lost_with_tokens_that_are_not_good() {
+    let provider = FakeProvider::start().await;
+    let settings = provider.settings(Grant::Auto);
+    let successor = Some(Successor(Zeroizing::new("canary-new".to_owned())));
+    let ended = provider.id_token(clock().now()).claim("exp", 1_700_000_000).mint();
+    let bad = [
+        json!({"token_type": "Bearer", "id_token": ended.expose_secret(), "refresh_token": "canary-new"}),
+        json!({"token_type": "mac", "id_token": ended.expose_secret(), "refresh_token": "canary-new"}),
+    ];
+    for answer in bad {
+        provider.will_answer("/token", 200, &answer);
+        let error = refresh(&settings, "old", &clock()).await.unwrap_err();
+        assert_eq!((error.successor(), error.is_refusal()), (successor.as_ref(), false), "{error}");
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_at_the_token_endpoint_that_is_days_off_costs_no_refresh_token() {
+    let provider = FakeProvider::start().await;
+    let settings = provider.settings(Grant::Auto);
+    let token = provider.id_token(clock().now()).mint();
+    let answer = json!({"token_type": "Bearer", "id_token": token.expose_secret(), "refresh_token": "new"}).to_string();
+    let headers = [("content-type", "application/json"), ("date", "Tue, 14 Nov 2023 22:13:20 GMT")];
+    provider.will_send("/token", 200, &headers, &answer);
+    let tokens = refresh(&settings, "old", &clock()).await.unwrap();
+    assert_eq!((tokens.refresh_token.unwrap().as_str(), tokens.clock_offset_seconds), ("new", 0));
 }
 
 #[tokio::test]

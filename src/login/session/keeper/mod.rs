@@ -2,7 +2,8 @@
 //!
 //! What must hold: a refresh token is spent once, under the lock, and only when its successor can be stored; a provider
 //! that cannot be reached costs nobody a token that is still good; an API server's 401 leads to one refresh at most and
-//! to no browser window while the provider honours the session; nothing that fails changes the stored session.
+//! to no browser window while the provider honours the session; nothing that fails changes the stored session, but for a
+//! refresh token that is spent, whose successor is stored whatever came with it.
 
 use std::time::Duration;
 
@@ -279,7 +280,11 @@ impl Keeper<'_> {
             match self.provider.refresh(settings, refresh_token) {
                 Ok(tokens) if is_other_subject(session, &tokens) => {
                     let message = format!("{} answered the refresh with another account's tokens", settings.issuer);
-                    return Err(ProviderError { message: message + "; log in anew", refused: true }.into());
+                    // Ours is spent, and what came for it leads to somebody else's tokens.
+                    record.put(session.clone().without_refresh_token());
+                    self.save(&record, room);
+                    let message = message + "; log in anew";
+                    return Err(ProviderError { message, refused: true, successor: None }.into());
                 }
                 Ok(tokens) => {
                     let now = self.clock.now();
@@ -298,7 +303,13 @@ impl Keeper<'_> {
                     self.save(&record, room);
                     why = "the provider has ended the session";
                 }
-                Err(error) => return Err(error.into()),
+                Err(mut error) => {
+                    if let Some(successor) = error.successor.take() {
+                        record.put(session.clone().with_successor(successor));
+                        self.save(&record, room);
+                    }
+                    return Err(error.into());
+                }
             }
         }
         if needs_person(settings) && (!settings.interactive || cause == Cause::Due) {

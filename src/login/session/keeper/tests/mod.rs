@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::clock::ManualClock;
 use crate::login::session::testing::{NOW, key, names, settings, tokens};
+use crate::login::tokens::Successor;
 
 /// A provider that answers what it was told to, in order, and remembers what it was asked.
 #[derive(Default)]
@@ -124,11 +125,11 @@ fn alone() -> Settings {
 }
 
 fn refused() -> ProviderError {
-    ProviderError { message: "invalid_grant".to_owned(), refused: true }
+    ProviderError { message: "invalid_grant".to_owned(), refused: true, successor: None }
 }
 
 fn unreachable() -> ProviderError {
-    ProviderError { message: "no answer from https://idp.example.com".to_owned(), refused: false }
+    ProviderError { message: "no answer from https://idp.example.com".to_owned(), refused: false, successor: None }
 }
 
 #[test]
@@ -227,14 +228,27 @@ fn a_refused_refresh_is_not_tried_again_and_said_clearly_when_nobody_is_there() 
 }
 
 #[test]
-fn a_refresh_that_brings_somebody_else_is_refused() {
+fn a_refresh_that_brings_somebody_else_is_refused_and_neither_refresh_token_is_used_again() {
     let rig = Rig::with(&["me"]);
-    let before = rig.stored().to_bytes();
     rig.pass(3600);
     let provider = Script::answering([Ok(new_tokens("other"))]);
     let expected = "https://idp.example.com answered the refresh with another account's tokens; log in anew";
     assert_eq!(rig.run(&order(&alone()), &provider), Err(expected.to_owned()));
-    assert_eq!(rig.stored().to_bytes(), before);
+    let stored = rig.stored();
+    let session = stored.session("me").unwrap();
+    let id_token = session.credential(TokenKind::IdToken).unwrap().token.to_string();
+    assert_eq!((stored.sessions.len(), id_token.as_str(), session.refresh_token()), (1, "id-me", None));
+}
+
+#[test]
+fn a_rotated_refresh_token_outlives_what_came_with_it() {
+    let rig = Rig::with(&["me"]);
+    rig.pass(3600);
+    let successor = Some(Successor(zeroize::Zeroizing::new("rotated".to_owned())));
+    let provider = Script::answering([Err(ProviderError { successor, ..unreachable() }), Ok(new_tokens("me"))]);
+    assert_eq!(rig.run(&order(&alone()), &provider), Err("no answer from https://idp.example.com".to_owned()));
+    assert_eq!(rig.run(&order(&alone()), &provider), Ok("new-me".to_owned()));
+    assert_eq!(provider.asked(), ["refresh refresh-me", "refresh rotated"]);
 }
 
 #[test]
@@ -326,7 +340,7 @@ fn k3_a_forced_refresh_within_ten_seconds_brings_the_same_token() {
 #[test]
 fn k3_a_window_that_was_closed_does_not_open_again_for_the_same_command() {
     let rig = Rig::new();
-    let closed = ProviderError { message: "the login was not finished".to_owned(), refused: true };
+    let closed = ProviderError { message: "the login was not finished".to_owned(), refused: true, successor: None };
     let provider = Script::answering([Err(closed), Ok(new_tokens("me"))]);
     assert_eq!(rig.run(&kubectl(&settings(), 100), &provider), Err("the login was not finished".to_owned()));
     assert_eq!(
