@@ -10,6 +10,7 @@ pub mod context;
 pub mod exec_credential;
 pub mod flows;
 pub mod fuzzing;
+pub mod interruption;
 pub mod outcome;
 pub mod provider;
 pub mod session;

@@ -41,6 +41,9 @@ pub enum LoginError {
     /// The store's folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The run was told to end.
+    #[error("the refresh was interrupted, and the session is kept; run the command again")]
+    Interrupted,
     /// Another run tried the same a moment ago.
     #[error("{message} (not tried again: a run just before failed so)")]
     JustFailed {
@@ -103,6 +106,7 @@ impl LoginError {
             | Self::Provider(ProviderError { refused: true, .. })
             | Self::WrongAccount { .. } => Meaning::No,
             Self::Folder(_)
+            | Self::Interrupted
             | Self::JustFailed { .. }
             | Self::Lock(_)
             | Self::Provider(_)

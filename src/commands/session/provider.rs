@@ -1,5 +1,8 @@
 //! The provider for real: a small runtime around the [`flows`], made only when one is needed.
 
+use std::cell::{RefCell, RefMut};
+
+use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
 use super::super::{Failure, small_runtime, terminal};
@@ -8,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::login::browser;
 use crate::login::exec_credential::{rfc3339, unverified_expiry};
 use crate::login::flows::{self, FlowError, Prompt};
+use crate::login::interruption::Interruption;
 use crate::login::outcome::ProviderError;
 use crate::login::session::Provider;
 use crate::login::settings::{Grant, Settings};
@@ -19,12 +23,34 @@ const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
 /// The flows, and the terminal that they speak through.
 pub(super) struct Flows {
     terminal: Terminal,
+    engine: RefCell<Option<Engine>>,
+}
+
+/// What runs a refresh and the login after it, with the signals that must wait for what came of them.
+struct Engine {
+    runtime: Runtime,
+    interruption: Interruption,
 }
 
 impl Flows {
     pub(super) fn new(settings: &Settings, cluster: Option<String>, verbose: bool) -> Self {
         let (skip_browser, program) = (settings.skip_browser, settings.browser.clone());
-        Self { terminal: Terminal { skip_browser, program, cluster, verbose } }
+        Self { terminal: Terminal { skip_browser, program, cluster, verbose }, engine: RefCell::default() }
+    }
+
+    /// Made when one is needed first. From then on, signals do not end the process by themselves.
+    fn engine(&self) -> Result<RefMut<'_, Engine>, ProviderError> {
+        let mut engine = self.engine.borrow_mut();
+        if engine.is_none() {
+            let runtime = runtime()?;
+            let taken = {
+                let _within = runtime.enter();
+                Interruption::take_over()
+            };
+            let interruption = taken.map_err(|error| trouble(format!("signals cannot be heard: {error}")))?;
+            *engine = Some(Engine { runtime, interruption });
+        }
+        RefMut::filter_map(engine, Option::as_mut).map_err(|_| trouble("the runtime is gone".to_owned()))
     }
 }
 
@@ -33,14 +59,23 @@ impl Provider for Flows {
         if settings.grant == Grant::TokenFile {
             return token_file(settings, &SystemClock);
         }
-        runtime()?
-            .block_on(flows::log_in(settings, &self.terminal, &SystemClock))
-            .map_err(|error| provider_error(&error))
+        let mut engine = self.engine()?;
+        let Engine { runtime, interruption } = &mut *engine;
+        let login = async {
+            tokio::select! {
+                biased;
+                () = interruption.wait() => Err(FlowError::Interrupted),
+                result = flows::log_in(settings, &self.terminal, &SystemClock) => result,
+            }
+        };
+        runtime.block_on(login).map_err(|error| provider_error(&error))
     }
 
     fn refresh(&self, settings: &Settings, refresh_token: &str) -> Result<Tokens, ProviderError> {
-        runtime()?
-            .block_on(flows::refresh(settings, refresh_token, &SystemClock))
+        let mut engine = self.engine()?;
+        let Engine { runtime, interruption } = &mut *engine;
+        runtime
+            .block_on(flows::refresh_unless(settings, refresh_token, &SystemClock, interruption.wait()))
             .map_err(|error| provider_error(&error))
     }
 
@@ -57,14 +92,21 @@ impl Provider for Flows {
         }
         Ok(())
     }
+
+    fn is_interrupted(&self) -> bool {
+        self.engine
+            .borrow_mut()
+            .as_mut()
+            .is_some_and(|Engine { runtime, interruption }| runtime.block_on(interruption.has_come()))
+    }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, ProviderError> {
-    small_runtime().map_err(|failure: Failure| ProviderError {
-        message: failure.message().to_owned(),
-        refused: false,
-        successor: None,
-    })
+fn runtime() -> Result<Runtime, ProviderError> {
+    small_runtime().map_err(|failure: Failure| trouble(failure.message().to_owned()))
+}
+
+fn trouble(message: String) -> ProviderError {
+    ProviderError { message, refused: false, successor: None }
 }
 
 fn provider_error(error: &FlowError) -> ProviderError {

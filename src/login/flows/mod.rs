@@ -36,7 +36,7 @@ use super::settings::{ClientAuthentication, Grant, Settings, TokenKind};
 use super::tokens::Tokens;
 use crate::clock::Clock;
 
-pub use self::refresh::refresh;
+pub use self::refresh::{refresh, refresh_unless};
 pub use self::revocation::{end_session, revoke};
 
 /// The way to the person who logs in. Nothing of it may go to standard output, which belongs to the credential.

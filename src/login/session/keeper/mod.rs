@@ -5,8 +5,11 @@
 //! to no browser window while the provider honours the session; nothing that fails changes the stored session, but for a
 //! refresh token that is spent, whose successor is stored whatever came with it.
 
+mod refresh;
+
 use std::time::Duration;
 
+use self::refresh::Refreshed;
 use super::key::SessionKey;
 use super::lock::{Failure, Lock};
 use super::record::{Credential, Record, Session, Standing};
@@ -43,6 +46,11 @@ pub trait Provider {
     /// # Errors
     /// When the provider did not do it.
     fn revoke(&self, settings: &Settings, tokens: &Tokens) -> Result<(), ProviderError>;
+
+    /// Whether the run was told to end while it refreshed. Asked when what came of that is stored.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// Something to tell the person while it goes on.
@@ -251,6 +259,8 @@ impl Keeper<'_> {
                 let _ = self.count(order, key, &new, self.clock.now());
                 handed_out(&new, settings)
             }
+            // Nothing was found out that others should know, and nobody waits for a token.
+            Err(LoginError::Interrupted) => Err(LoginError::Interrupted),
             Err(error) => {
                 let (at, message) = (self.clock.now().seconds(), chain(&error));
                 let refused = error.meaning() == Meaning::No;
@@ -274,42 +284,9 @@ impl Keeper<'_> {
         if let Some(session) = session
             && let Some(refresh_token) = session.refresh_token()
         {
-            // Once spent, a refresh token is only worth its successor, so that one must have a place.
-            let room = self.store.reserve(&record.key)?;
-            self.step(|| format!("refreshing the session of {} at {}", session.account, settings.issuer));
-            match self.provider.refresh(settings, refresh_token) {
-                Ok(tokens) if is_other_subject(session, &tokens) => {
-                    let message = format!("{} answered the refresh with another account's tokens", settings.issuer);
-                    // Ours is spent, and what came for it leads to somebody else's tokens.
-                    record.put(session.clone().without_refresh_token());
-                    self.save(&record, room);
-                    let message = message + "; log in anew";
-                    return Err(ProviderError { message, refused: true, successor: None }.into());
-                }
-                Ok(tokens) => {
-                    let now = self.clock.now();
-                    let new = session.refreshed(tokens, now);
-                    self.warn_of_clock(&new);
-                    record.put(new.clone());
-                    self.save(&record, room);
-                    if new.standing(settings.token_kind, now) != Standing::Ended {
-                        return Ok(new);
-                    }
-                    why = "the provider's refresh brought no token that is still good";
-                }
-                Err(error) if error.refused => {
-                    self.step(|| format!("the provider refused the refresh token: {error}"));
-                    record.put(session.clone().without_refresh_token());
-                    self.save(&record, room);
-                    why = "the provider has ended the session";
-                }
-                Err(mut error) => {
-                    if let Some(successor) = error.successor.take() {
-                        record.put(session.clone().with_successor(successor));
-                        self.save(&record, room);
-                    }
-                    return Err(error.into());
-                }
+            match self.refresh(settings, &mut record, session, refresh_token)? {
+                Refreshed::Good(new) => return Ok(new),
+                Refreshed::Over(reason) => why = reason,
             }
         }
         if needs_person(settings) && (!settings.interactive || cause == Cause::Due) {
@@ -498,10 +475,6 @@ fn needs_person(settings: &Settings) -> bool {
         }
         Grant::ClientCredentials | Grant::JwtBearer | Grant::TokenExchange | Grant::TokenFile => false,
     }
-}
-
-fn is_other_subject(session: &Session, tokens: &Tokens) -> bool {
-    matches!((&session.subject, &tokens.subject), (Some(old), Some(new)) if old != new)
 }
 
 fn same_token(one: &Session, other: &Session, kind: TokenKind) -> bool {

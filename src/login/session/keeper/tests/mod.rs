@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::clock::ManualClock;
@@ -14,11 +15,12 @@ use crate::login::tokens::Successor;
 struct Script {
     answers: Mutex<VecDeque<Result<Tokens, ProviderError>>>,
     asked: Mutex<Vec<String>>,
+    is_interrupted: AtomicBool,
 }
 
 impl Script {
     fn answering(answers: impl IntoIterator<Item = Result<Tokens, ProviderError>>) -> Self {
-        Self { answers: Mutex::new(answers.into_iter().collect()), asked: Mutex::default() }
+        Self { answers: Mutex::new(answers.into_iter().collect()), ..Self::default() }
     }
 
     fn asked(&self) -> Vec<String> {
@@ -42,6 +44,10 @@ impl Provider for Script {
 
     fn revoke(&self, _: &Settings, tokens: &Tokens) -> Result<(), ProviderError> {
         self.next(format!("revoke {}", tokens.account.as_deref().unwrap_or_default())).map(drop)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.is_interrupted.load(Ordering::Relaxed)
     }
 }
 
@@ -249,6 +255,21 @@ fn a_rotated_refresh_token_outlives_what_came_with_it() {
     assert_eq!(rig.run(&order(&alone()), &provider), Err("no answer from https://idp.example.com".to_owned()));
     assert_eq!(rig.run(&order(&alone()), &provider), Ok("new-me".to_owned()));
     assert_eq!(provider.asked(), ["refresh refresh-me", "refresh rotated"]);
+}
+
+#[test]
+fn k4_an_interrupted_refresh_is_stored_and_ends_the_run_without_a_token_or_a_login() {
+    let interrupted = Err("the refresh was interrupted, and the session is kept; run the command again".to_owned());
+    for (outcome, left) in
+        [(Ok(new_tokens("other-me")), None), (Ok(new_tokens("me")), Some("refresh-me")), (Err(refused()), None)]
+    {
+        let rig = Rig::with(&["me"]);
+        rig.pass(3545);
+        let provider = Script::answering([outcome]);
+        provider.is_interrupted.store(true, Ordering::Relaxed);
+        assert_eq!(rig.run(&order(&settings()), &provider), interrupted);
+        assert_eq!((rig.stored().session("me").unwrap().refresh_token(), rig.warnings()), (left, Vec::new()));
+    }
 }
 
 #[test]
