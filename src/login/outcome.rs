@@ -29,6 +29,24 @@ pub struct ProviderError {
     pub successor: Option<Successor>,
 }
 
+/// How far a provider ended a session that it was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Only in the browser, by the person: the provider revokes no tokens, so they are good there until they end.
+    InBrowser,
+    /// Its tokens are revoked.
+    Revoked,
+}
+
+/// An account that is no longer logged in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedOut {
+    /// Whose session it was.
+    pub account: String,
+    /// How it ended at the provider, if it was to.
+    pub at_provider: Option<Ending>,
+}
+
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {

@@ -5,7 +5,8 @@ use super::super::{Conclusion, Failure, Outcome};
 use super::context::{ByHand, ContextFlags};
 use super::flags::LoginFlags;
 use super::{failure, with_keeper};
-use crate::login::session::Store;
+use crate::login::outcome::{Ending, LoggedOut};
+use crate::login::session::{Session, Store};
 
 /// Forgets the stored session of a login (of the kubeconfig's context, or the flags of get-token), or all sessions.
 #[derive(clap::Args)]
@@ -32,24 +33,32 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         keeper.log_out(&settings, arguments.everywhere)
     })
     .map_err(|error| failure(&error))?;
-    let place = if arguments.everywhere { "here and at the provider" } else { "here" };
-    report(&settings.issuer, &accounts, place)
+    report(&settings.issuer, &accounts)
 }
 
 fn forget_all(store: &Store) -> Outcome {
     for record in store.all().map_err(|error| Failure::unknown(&error))? {
         store.remove(&record.key).map_err(|error| Failure::unknown(&error))?;
-        let accounts: Vec<String> = record.sessions.iter().map(|session| session.account.clone()).collect();
-        report(&record.key.issuer, &accounts, "here")?;
+        let here = |session: &Session| LoggedOut { account: session.account.clone(), at_provider: None };
+        let accounts: Vec<LoggedOut> = record.sessions.iter().map(here).collect();
+        report(&record.key.issuer, &accounts)?;
     }
     Ok(Conclusion::Yes)
 }
 
-fn report(issuer: &str, accounts: &[String], place: &str) -> Outcome {
+fn report(issuer: &str, accounts: &[LoggedOut]) -> Outcome {
     if accounts.is_empty() {
         terminal::print(&format!("nobody was logged in at {}\n", printable(issuer)))?;
     }
-    for account in accounts {
+    for LoggedOut { account, at_provider } in accounts {
+        let place = match at_provider {
+            None => "here",
+            Some(Ending::InBrowser) => {
+                "here; the provider revokes no tokens: its refresh and access tokens were not revoked, and are good there \
+                 until they end or the session is ended in the browser"
+            }
+            Some(Ending::Revoked) => "here and at the provider",
+        };
         terminal::print(&format!("logged out {} at {}, {place}\n", printable(account), printable(issuer)))?;
     }
     Ok(Conclusion::Yes)

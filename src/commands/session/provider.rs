@@ -12,7 +12,7 @@ use crate::login::browser;
 use crate::login::exec_credential::{rfc3339, unverified_expiry};
 use crate::login::flows::{self, FlowError, Prompt};
 use crate::login::interruption::Interruption;
-use crate::login::outcome::ProviderError;
+use crate::login::outcome::{Ending, ProviderError};
 use crate::login::session::Provider;
 use crate::login::settings::{Grant, Settings};
 use crate::login::tokens::Tokens;
@@ -79,18 +79,18 @@ impl Provider for Flows {
             .map_err(|error| provider_error(&error))
     }
 
-    fn revoke(&self, settings: &Settings, tokens: &Tokens) -> Result<(), ProviderError> {
-        let in_browser = runtime()?
+    fn revoke(&self, settings: &Settings, tokens: &Tokens) -> Result<Ending, ProviderError> {
+        let (ending, in_browser) = runtime()?
             .block_on(async {
-                flows::revoke(settings, tokens).await?;
-                flows::end_session(settings).await
+                let ending = flows::revoke(settings, tokens).await?;
+                Ok((ending, flows::end_session(settings).await?))
             })
-            .map_err(|error| provider_error(&error))?;
+            .map_err(|error: FlowError| provider_error(&error))?;
         if let Some(url) = in_browser {
             self.terminal.say(&format!("To log out in the browser too: {url}"));
             self.terminal.open(url.as_str());
         }
-        Ok(())
+        Ok(ending)
     }
 
     fn is_interrupted(&self) -> bool {

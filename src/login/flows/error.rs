@@ -77,6 +77,15 @@ pub enum FlowError {
         /// The member of its metadata.
         endpoint: &'static str,
     },
+    /// The provider has no way to end a session.
+    #[error(
+        "{issuer} announces neither a revocation_endpoint nor an end_session_endpoint: it cannot end the session; use \
+         `logout` without --everywhere"
+    )]
+    NoEnding {
+        /// The provider.
+        issuer: String,
+    },
     /// Nobody can be asked.
     #[error(
         "logging in at {issuer} needs a person, and none can be asked here; run `countersign login` in a terminal \

@@ -6,22 +6,29 @@ use super::form::Form;
 use super::refresh::Silent;
 use super::{Context, FlowError, answer};
 use crate::clock::SystemClock;
+use crate::login::outcome::Ending;
 use crate::login::provider::Provider;
 use crate::login::settings::Settings;
 use crate::login::tokens::Tokens;
 
-/// Revokes the refresh token, then the access token. Tokens that the provider does not know count as revoked.
+/// Revokes the refresh token, then the access token. Tokens that the provider does not know count as revoked. Where it revokes
+/// none, [`end_session`] is what there is.
 ///
 /// # Errors
 ///
-/// When the provider has no revocation endpoint, or refuses. A refusal for one token does not spare the other.
-pub async fn revoke(settings: &Settings, tokens: &Tokens) -> Result<(), FlowError> {
+/// When the provider has neither way to end a session, or refuses. A refusal for one token does not spare the other.
+pub async fn revoke(settings: &Settings, tokens: &Tokens) -> Result<Ending, FlowError> {
     let clock = SystemClock;
     let provider = Provider::discover(&settings.issuer, settings.certificate_authority.as_deref(), &clock).await?;
     let context = Context { settings, provider: &provider, prompt: &Silent, clock: &clock };
     let metadata = &provider.metadata;
-    let url = metadata.need(metadata.revocation_endpoint.as_ref(), "revocation_endpoint")?;
-    let mut outcome = Ok(());
+    let Some(url) = &metadata.revocation_endpoint else {
+        return match metadata.end_session_endpoint {
+            Some(_) => Ok(Ending::InBrowser),
+            None => Err(FlowError::NoEnding { issuer: context.issuer().to_owned() }),
+        };
+    };
+    let mut outcome = Ok(Ending::Revoked);
     for (token, hint) in [(&tokens.refresh_token, "refresh_token"), (&tokens.access_token, "access_token")] {
         let Some(token) = token else { continue };
         let form = Form::default().with("token", token).with("token_type_hint", hint);

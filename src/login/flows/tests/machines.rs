@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::jose::UnverifiedToken;
 use crate::login::flows::{FlowError, end_session, log_in, refresh, revoke};
+use crate::login::outcome::Ending;
 use crate::login::settings::{ClientAuthentication, Grant, Settings, TokenKind};
 use crate::login::testing::{CLIENT, FakeProvider, Person, clock};
 use crate::login::tokens::{Successor, Tokens};
@@ -232,12 +233,9 @@ async fn a_refused_refresh_is_told_from_trouble() {
     assert!(refresh(&settings, "old", &clock()).await.unwrap_err().is_refusal());
 }
 
-#[tokio::test]
-async fn both_tokens_are_revoked() {
-    let provider = FakeProvider::start().await;
-    let settings = provider.settings(Grant::Auto);
+fn to_be_revoked() -> Tokens {
     let secret = |text: &str| Some(Zeroizing::new(text.to_owned()));
-    let tokens = Tokens {
+    Tokens {
         id_token: None,
         access_token: secret("access"),
         refresh_token: secret("refresh"),
@@ -246,10 +244,28 @@ async fn both_tokens_are_revoked() {
         account: None,
         subject: None,
         clock_offset_seconds: 0,
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_revokes_nothing_leaves_the_browser_or_says_the_way_out() {
+    let provider = FakeProvider::start().await;
+    let settings = provider.settings(Grant::Auto);
+    provider.announce("revocation_endpoint", serde_json::Value::Null);
+    assert_eq!(revoke(&settings, &to_be_revoked()).await.unwrap(), Ending::InBrowser);
+    provider.announce("end_session_endpoint", serde_json::Value::Null);
+    let line = revoke(&settings, &to_be_revoked()).await.unwrap_err().to_string();
+    assert!(line.ends_with("it cannot end the session; use `logout` without --everywhere"), "{line}");
+}
+
+#[tokio::test]
+async fn both_tokens_are_revoked() {
+    let provider = FakeProvider::start().await;
+    let settings = provider.settings(Grant::Auto);
+    let tokens = to_be_revoked();
     provider.will_send("/revoke", 200, &[], "");
     provider.will_answer("/revoke", 400, &json!({"error": "unsupported_token_type"}));
-    revoke(&settings, &tokens).await.unwrap();
+    assert_eq!(revoke(&settings, &tokens).await.unwrap(), Ending::Revoked);
     let revoked: Vec<_> = provider.requests("/revoke").iter().map(|request| request.form["token"].clone()).collect();
     assert_eq!(revoked, ["refresh", "access"]);
     provider.will_answer("/revoke", 401, &json!({"error": "invalid_client"}));

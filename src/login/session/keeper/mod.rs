@@ -16,7 +16,7 @@ use super::record::{Credential, Record, Session, Standing};
 use super::runs;
 use super::store::{Kept, Place, Store};
 use crate::clock::{Clock, UnixTime};
-use crate::login::outcome::{LoginError, Meaning, ProviderError};
+use crate::login::outcome::{Ending, LoggedOut, LoginError, Meaning, ProviderError};
 use crate::login::settings::{ClientAuthentication, Grant, Settings, TokenKind};
 use crate::login::tokens::Tokens;
 
@@ -45,7 +45,7 @@ pub trait Provider {
     ///
     /// # Errors
     /// When the provider did not do it.
-    fn revoke(&self, settings: &Settings, tokens: &Tokens) -> Result<(), ProviderError>;
+    fn revoke(&self, settings: &Settings, tokens: &Tokens) -> Result<Ending, ProviderError>;
 
     /// Whether the run was told to end while it refreshed. Asked when what came of that is stored.
     fn is_interrupted(&self) -> bool {
@@ -155,7 +155,7 @@ impl Keeper<'_> {
     ///
     /// # Errors
     /// When the provider did not end one, which then stays stored, or the store cannot be written.
-    pub fn log_out(&self, settings: &Settings, everywhere: bool) -> Result<Vec<String>, LoginError> {
+    pub fn log_out(&self, settings: &Settings, everywhere: bool) -> Result<Vec<LoggedOut>, LoginError> {
         let key = SessionKey::of(settings);
         let _lock = self.lock(&key, settings, &mut false)?;
         let Some(mut record) = self.store.read(&key)? else { return Ok(Vec::new()) };
@@ -163,20 +163,20 @@ impl Keeper<'_> {
             Some(account) => record.session(account).map(|session| session.account.clone()).into_iter().collect(),
             None => record.sessions.iter().map(|session| session.account.clone()).collect(),
         };
-        for account in &accounts {
-            if let Some(session) = record.session(account)
-                && everywhere
-            {
-                self.provider.revoke(settings, &session.to_tokens())?;
-            }
-            record.remove(account);
+        let mut done = Vec::new();
+        for account in accounts {
+            let session = record.session(&account).filter(|_| everywhere);
+            let at_provider =
+                session.map(|session| self.provider.revoke(settings, &session.to_tokens())).transpose()?;
+            record.remove(&account);
             if record.sessions.is_empty() {
                 self.store.remove(&key)?
             } else {
                 self.store.write(&record, None).map(drop)?
             }
+            done.push(LoggedOut { account, at_provider });
         }
-        Ok(accounts)
+        Ok(done)
     }
 
     /// Remembers the account to use when none is asked for.

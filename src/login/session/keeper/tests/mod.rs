@@ -42,8 +42,8 @@ impl Provider for Script {
         self.next(format!("refresh {refresh_token}"))
     }
 
-    fn revoke(&self, _: &Settings, tokens: &Tokens) -> Result<(), ProviderError> {
-        self.next(format!("revoke {}", tokens.account.as_deref().unwrap_or_default())).map(drop)
+    fn revoke(&self, _: &Settings, tokens: &Tokens) -> Result<Ending, ProviderError> {
+        self.next(format!("revoke {}", tokens.account.as_deref().unwrap_or_default())).map(|_| Ending::Revoked)
     }
 
     fn is_interrupted(&self) -> bool {
@@ -409,7 +409,8 @@ fn a_session_that_the_provider_did_not_end_stays_stored() {
     let keeper = rig.keeper(&provider, &|_| ());
     assert!(keeper.log_out(&settings(), true).is_err());
     assert_eq!(rig.stored().sessions.len(), 2);
-    assert_eq!(keeper.log_out(&settings(), true).unwrap(), ["alice", "bob"]);
+    let revoked = |account: &str| LoggedOut { account: account.to_owned(), at_provider: Some(Ending::Revoked) };
+    assert_eq!(keeper.log_out(&settings(), true).unwrap(), [revoked("alice"), revoked("bob")]);
     assert!(rig.store.read(&key()).unwrap().is_none());
     assert_eq!(provider.asked(), ["revoke alice", "revoke alice", "revoke bob"]);
 }
@@ -419,7 +420,8 @@ fn one_account_can_log_out_alone() {
     let rig = Rig::with(&["alice", "bob"]);
     let provider = Script::default();
     let bob = Settings { account: Some("bob".to_owned()), ..settings() };
-    assert_eq!(rig.keeper(&provider, &|_| ()).log_out(&bob, false).unwrap(), ["bob"]);
+    let expected = LoggedOut { account: "bob".to_owned(), at_provider: None };
+    assert_eq!(rig.keeper(&provider, &|_| ()).log_out(&bob, false).unwrap(), [expected]);
     assert_eq!(rig.run(&order(&settings()), &provider), Ok("id-alice".to_owned()));
 }
 

@@ -36,8 +36,8 @@ impl Provider for Remote {
         Ok(tokens("me", &format!("id-{}", answer.trim()), in_an_hour(SystemClock.now())))
     }
 
-    fn revoke(&self, _: &Settings, _: &Tokens) -> Result<(), ProviderError> {
-        Ok(())
+    fn revoke(&self, _: &Settings, _: &Tokens) -> Result<Ending, ProviderError> {
+        Ok(Ending::Revoked)
     }
 }
 
