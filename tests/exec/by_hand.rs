@@ -1,10 +1,13 @@
 //! `whoami`, `logout`, `render exec`.
 
 use std::fs;
+use std::time::Duration;
 
+use countersign::login::session::{Record, Session, SessionKey};
+use countersign::login::settings::TokenKind;
 use serde_json::{Value, json};
 
-use crate::support::{Home, ISSUER};
+use crate::support::{Home, ISSUER, now, settings, tokens};
 
 #[test]
 fn whoami_says_who_is_logged_in_where() {
@@ -21,6 +24,40 @@ fn whoami_says_who_is_logged_in_where() {
             "expirationTimestamp": null, "clusterUser": null, "storage": "disk"})
     };
     assert_eq!(document, json!({"sessions": [session("alice"), session("bob")]}));
+}
+
+#[test]
+fn whoami_judges_the_token_that_is_sent() {
+    let home = Home::new();
+    let mut tokens = tokens("me");
+    tokens.access_token_expires_at = Some(now().saturating_sub(Duration::from_secs(10)));
+    let mut record = Record::new(SessionKey::of(&settings()));
+    record.put(Session::new(tokens, "kubectl", now()).sending(TokenKind::AccessToken));
+    home.store().write(&record, None).unwrap();
+    let kubeconfig = home.path().join("config");
+    let write = |more: &str| {
+        let stanza = format!(
+            "{{command: countersign, args: [get-token, '--oidc-issuer-url={ISSUER}', \
+                              --oidc-client-id=kubectl{more}]}}"
+        );
+        let text = format!(
+            "kind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: me}}}}]\n\
+                            clusters: [{{name: c, cluster: {{server: 'https://c:6443'}}}}]\n\
+                            users: [{{name: me, user: {{exec: {stanza}}}}}]\n"
+        );
+        fs::write(&kubeconfig, text).unwrap();
+    };
+    let is_usable = |more: &[&str]| {
+        let run = home.run(&[&["whoami", "--output=json"], more].concat());
+        let document: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"));
+        document["sessions"][0]["usable"].clone()
+    };
+    let flag = format!("--kubeconfig={}", kubeconfig.display());
+    assert_eq!(is_usable(&[]), false, "the access token was sent last");
+    write("");
+    assert_eq!(is_usable(&[&flag]), true, "this context sends the ID token");
+    write(", --oidc-use-access-token");
+    assert_eq!(is_usable(&[&flag]), false);
 }
 
 #[test]

@@ -57,8 +57,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     for (record, session) in
         records.iter().flat_map(|record| record.sessions.iter().map(move |session| (record, session)))
     {
-        let kind =
-            if session.credential(TokenKind::IdToken).is_some() { TokenKind::IdToken } else { TokenKind::AccessToken };
+        // What a context sends may be another token than what was sent last.
+        let kind = login.as_ref().map_or_else(|| session.sent_kind(), |login| login.settings.token_kind);
         let standing = session.standing(kind, now);
         let seen_as = match &arguments.config {
             Some(config) if standing != Standing::Ended => Some(seen_as(config, session, kind)?),

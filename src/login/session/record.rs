@@ -61,6 +61,9 @@ pub struct Session {
     refresh_token: Option<Zeroizing<String>>,
     id_token_expires_at: Option<u64>,
     access_token_expires_at: Option<u64>,
+    /// Which of the two is sent. Records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sends_access_token: bool,
 }
 
 /// Why bytes are no record.
@@ -180,6 +183,23 @@ impl Session {
             refresh_token: tokens.refresh_token,
             id_token_expires_at: tokens.id_token_expires_at.map(UnixTime::seconds),
             access_token_expires_at: tokens.access_token_expires_at.map(UnixTime::seconds),
+            sends_access_token: false,
+        }
+    }
+
+    /// This session, for a client that sends this kind of token.
+    #[must_use]
+    pub fn sending(self, kind: TokenKind) -> Self {
+        Self { sends_access_token: kind == TokenKind::AccessToken, ..self }
+    }
+
+    /// The kind of token that is sent, as far as the session knows: for those who look at it without settings.
+    #[must_use]
+    pub const fn sent_kind(&self) -> TokenKind {
+        if self.sends_access_token || (self.id_token.is_none() && self.access_token.is_some()) {
+            TokenKind::AccessToken
+        } else {
+            TokenKind::IdToken
         }
     }
 
@@ -188,6 +208,7 @@ impl Session {
     pub fn refreshed(&self, tokens: Tokens, now: UnixTime) -> Self {
         let mut new = Self::new(tokens, "", now);
         new.account.clone_from(&self.account);
+        new.sends_access_token = self.sends_access_token;
         new.subject = new.subject.or_else(|| self.subject.clone());
         new.refresh_token = new.refresh_token.or_else(|| self.refresh_token.clone());
         if new.id_token.is_none() {
@@ -412,6 +433,24 @@ mod tests {
         assert_eq!(new.refresh_token(), Some("refresh-me"));
         assert_eq!(new.credential(TokenKind::IdToken).unwrap().token.as_str(), "new");
         assert_eq!(new.credential(TokenKind::AccessToken).unwrap().token.as_str(), "access-me");
+    }
+
+    #[test]
+    fn a_session_knows_which_token_is_sent_and_an_earlier_versions_guesses() {
+        let stored = |session: Session| {
+            let mut record = Record::new(key());
+            record.put(session);
+            Record::parse(&record.to_bytes()).unwrap().sessions.remove(0)
+        };
+        let access = stored(session(10).sending(TokenKind::AccessToken));
+        assert_eq!(access.sent_kind(), TokenKind::AccessToken);
+        assert_eq!(access.refreshed(tokens("me", "new", after(60)), NOW).sent_kind(), TokenKind::AccessToken);
+        assert_eq!(stored(access.sending(TokenKind::IdToken)).sent_kind(), TokenKind::IdToken);
+        // Without the member, as an earlier version wrote it.
+        let mut earlier = stored(session(10));
+        assert_eq!(earlier.sent_kind(), TokenKind::IdToken);
+        earlier.id_token = None;
+        assert_eq!(earlier.sent_kind(), TokenKind::AccessToken);
     }
 
     #[test]

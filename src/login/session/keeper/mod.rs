@@ -331,7 +331,7 @@ impl Keeper<'_> {
 
     fn new_session(&self, settings: &Settings) -> Result<Session, LoginError> {
         let tokens = self.provider.log_in(settings)?;
-        let session = Session::new(tokens, &settings.client_id, self.clock.now());
+        let session = Session::new(tokens, &settings.client_id, self.clock.now()).sending(settings.token_kind);
         self.warn_of_clock(&session);
         match &settings.account {
             Some(wanted) if !session.is_of(wanted) => {

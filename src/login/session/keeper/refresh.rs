@@ -33,7 +33,7 @@ impl Keeper<'_> {
                 (Some(session.clone().without_refresh_token()), Err(error.into()))
             }
             Ok(tokens) => {
-                let new = session.refreshed(tokens, now);
+                let new = session.refreshed(tokens, now).sending(settings.token_kind);
                 let refreshed = match new.standing(settings.token_kind, now) {
                     Standing::Ended => Refreshed::Over("the provider's refresh brought no token that is still good"),
                     Standing::Due | Standing::Fresh => Refreshed::Good(new.clone()),

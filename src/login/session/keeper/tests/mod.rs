@@ -437,6 +437,18 @@ fn a_provider_without_the_wanted_token_is_an_error_that_says_so() {
 }
 
 #[test]
+fn a_session_remembers_which_token_was_sent_last() {
+    let rig = Rig::new();
+    let provider = Script::answering([Ok(new_tokens("me")), Ok(new_tokens("me"))]);
+    let sends_access_token = Settings { token_kind: TokenKind::AccessToken, ..settings() };
+    rig.run(&order(&sends_access_token), &provider).unwrap();
+    assert_eq!(rig.stored().session("me").unwrap().sent_kind(), TokenKind::AccessToken);
+    rig.pass(7200);
+    rig.run(&order(&alone()), &provider).unwrap_err();
+    assert_eq!(rig.stored().session("me").unwrap().sent_kind(), TokenKind::IdToken);
+}
+
+#[test]
 fn a_clock_that_is_wrong_deserves_a_word() {
     let rig = Rig::new();
     let provider = Script::answering([Ok(Tokens { clock_offset_seconds: -600, ..new_tokens("me") })]);
