@@ -83,26 +83,33 @@ impl Loopback {
         }
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in listen {
-            match TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener))) {
-                Ok((bound, listener)) => return Ok(Self::on(bound, listener, host, path.to_owned()).await),
-                Err(error) => last = error,
+            // Of the ports that are free in one family, few are taken in the other.
+            let tries = if address.port() == 0 { 8 } else { 1 };
+            for _ in 0..tries {
+                match Self::on(*address, host, path).await {
+                    Ok(loopback) => return Ok(loopback),
+                    Err(error) => last = error,
+                }
             }
         }
         Err(FlowError::listen(listen, &last))
     }
 
-    async fn on(bound: SocketAddr, listener: TcpListener, host: Option<&str>, path: String) -> Self {
+    async fn on(address: SocketAddr, host: Option<&str>, path: &str) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
         let mut listeners = vec![listener];
-        let authority = match host {
-            Some(host) => format!("{host}:{}", bound.port()),
-            None => bound.to_string(),
-        };
         if host == Some("localhost") {
-            // Browsers try either family for this name. Where the other is not there, one is enough.
+            // Browsers try either family for this name. Where the other is not there, one is enough; where somebody else
+            // listens, the answer would be theirs.
             let other: IpAddr = if bound.is_ipv4() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-            listeners.extend(TcpListener::bind((other, bound.port())).await.ok());
+            match TcpListener::bind((other, bound.port())).await {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if is_family_missing(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
-        Self { listeners, authority, path }
+        Ok(Self { listeners, authority: authority(host, bound), path: path.to_owned() })
     }
 
     /// The redirect address, as it goes to the provider.
@@ -135,6 +142,18 @@ impl Loopback {
             }
         }
     }
+}
+
+/// Whether a machine has no addresses of this kind, as one without IPv6.
+fn is_family_missing(error: &io::Error) -> bool {
+    /// "Address family not supported by protocol", for which the standard library has no name.
+    const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn authority(host: Option<&str>, bound: SocketAddr) -> String {
+    host.map_or_else(|| bound.to_string(), |host| format!("{host}:{}", bound.port()))
 }
 
 impl Landing {
@@ -223,4 +242,32 @@ fn parameters(query: &str) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_somebody_has_in_the_other_family_counts_as_taken() {
+        // Without IPv6 there is no other family.
+        let Ok(taken) = std::net::TcpListener::bind("[::1]:0") else { return };
+        let port = taken.local_addr().unwrap().port();
+        let listen = [SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from(([127, 0, 0, 1], 0))];
+        let loopback = Loopback::bind(&listen, Some("localhost"), "").await.unwrap();
+        let redirect = loopback.redirect_uri();
+        assert!(redirect.starts_with("http://localhost:") && !redirect.ends_with(&format!(":{port}")), "{redirect}");
+        assert_eq!(loopback.listeners.len(), 2);
+        let error = Loopback::bind(&listen[..1], Some("localhost"), "").await.err().unwrap().to_string();
+        assert!(error.contains(&format!("on 127.0.0.1:{port}: the port is taken; ")), "{error}");
+    }
+
+    #[test]
+    fn only_a_family_that_is_not_there_is_done_without() {
+        let missing = [io::Error::from_raw_os_error(97), io::ErrorKind::AddrNotAvailable.into()];
+        assert!(missing.iter().all(is_family_missing) || !cfg!(target_os = "linux"), "{missing:?}");
+        for kind in [io::ErrorKind::AddrInUse, io::ErrorKind::PermissionDenied] {
+            assert!(!is_family_missing(&kind.into()), "{kind}");
+        }
+    }
 }
