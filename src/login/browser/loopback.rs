@@ -37,6 +37,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The longest request that is read, in bytes: codes are short, but some providers' are not.
 const MAX_REQUEST: usize = 64 * 1024;
 
+/// The port that an http address without one means.
+const HTTP: u16 = 80;
+
 /// A redirect that is being listened for.
 pub(in crate::login) struct Loopback {
     listeners: Vec<TcpListener>,
@@ -152,8 +155,17 @@ fn is_family_missing(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
+/// Host and port as in the redirect address. A browser leaves out the port that http has anyway.
 fn authority(host: Option<&str>, bound: SocketAddr) -> String {
-    host.map_or_else(|| bound.to_string(), |host| format!("{host}:{}", bound.port()))
+    let host = host.map_or_else(|| bound.ip().to_string(), str::to_owned);
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+    if bound.port() == HTTP { host } else { format!("{host}:{}", bound.port()) }
+}
+
+/// Whether a request is for this redirect, as browsers and others may spell it.
+fn is_for(authority: &str, host: &[u8]) -> bool {
+    let has_port = authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+    host == authority.as_bytes() || (!has_port && host.strip_suffix(b":80") == Some(authority.as_bytes()))
 }
 
 impl Landing {
@@ -204,7 +216,7 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
 impl Service {
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         // Another name that leads here is one that somebody else controls.
-        let is_ours = request.headers().get(HOST).is_some_and(|host| host.as_bytes() == self.authority.as_bytes());
+        let is_ours = request.headers().get(HOST).is_some_and(|host| is_for(&self.authority, host.as_bytes()));
         if !is_ours {
             return plain(StatusCode::MISDIRECTED_REQUEST);
         }
@@ -260,6 +272,26 @@ mod tests {
         assert_eq!(loopback.listeners.len(), 2);
         let error = Loopback::bind(&listen[..1], Some("localhost"), "").await.err().unwrap().to_string();
         assert!(error.contains(&format!("on 127.0.0.1:{port}: the port is taken; ")), "{error}");
+    }
+
+    #[test]
+    fn the_port_of_http_is_left_out_and_heard_either_way() {
+        let bound = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(authority(Some("localhost"), bound("127.0.0.1:80")), "localhost");
+        assert_eq!(authority(None, bound("[::1]:80")), "[::1]");
+        assert_eq!(authority(Some("[::1]"), bound("[::1]:8000")), "[::1]:8000");
+        assert_eq!(authority(None, bound("127.0.0.1:8000")), "127.0.0.1:8000");
+        for (redirect, host, expected) in [
+            ("localhost", "localhost", true),
+            ("localhost", "localhost:80", true),
+            ("[::1]", "[::1]:80", true),
+            ("localhost", "localhost:8000", false),
+            ("localhost:8000", "localhost", false),
+            ("localhost:8000", "localhost:8000:80", false),
+            ("localhost", "evil.example:80", false),
+        ] {
+            assert_eq!(is_for(redirect, host.as_bytes()), expected, "{redirect} {host}");
+        }
     }
 
     #[test]
