@@ -110,11 +110,7 @@ fn trouble(message: String) -> ProviderError {
 }
 
 fn provider_error(error: &FlowError) -> ProviderError {
-    ProviderError {
-        message: crate::outbound::chain(error),
-        refused: error.is_refusal(),
-        successor: error.successor().cloned(),
-    }
+    ProviderError { message: error.to_string(), refused: error.is_refusal(), successor: error.successor().cloned() }
 }
 
 /// A token that others keep fresh in a file. It goes out as it is, if it has not ended.

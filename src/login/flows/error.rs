@@ -118,8 +118,9 @@ pub enum FlowError {
         by_refresh: bool,
     },
     /// No usable answer on the way.
+    // Its causes come before the remedy, so none is left to be told by whoever walks the chain.
     #[error("{}; {}", chain(&**.0), remedy(.0))]
-    Outbound(#[source] Box<OutboundError>),
+    Outbound(Box<OutboundError>),
     /// The provider said no, in the words of OAuth 2.0.
     #[error("{issuer} refused: {code}{}; {}", described(.description.as_ref()), refusal_remedy(.code))]
     Refused {

@@ -10,6 +10,7 @@ use crate::login::flows::{FlowError, fitting_grant, log_in, refresh};
 use crate::login::provider::Provider;
 use crate::login::settings::{ClientAuthentication, Grant};
 use crate::login::testing::{FakeProvider, Person, clock};
+use crate::outbound::chain;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
@@ -17,7 +18,7 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 async fn says(provider: &FakeProvider) -> String {
     let error = refresh(&provider.settings(Grant::Auto), "canary-refresh-token", &clock()).await.unwrap_err();
     assert!(!error.is_refusal(), "{error}");
-    let line = error.to_string();
+    let line = chain(&error);
     assert!(!line.contains('\n') && !line.contains("canary"), "{line}");
     line
 }
@@ -73,7 +74,7 @@ async fn a_provider_that_is_down_is_named() {
     let mut settings = provider.settings(Grant::Auto);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     settings.issuer = format!("https://{free}");
-    let line = refresh(&settings, "x", &clock()).await.unwrap_err().to_string();
+    let line = chain(&refresh(&settings, "x", &clock()).await.unwrap_err());
     assert!(line.starts_with(&format!("no answer from https://{free}/")), "{line}");
     assert!(line.ends_with("check the network, the proxy settings and the issuer URL, then try again"), "{line}");
 }
