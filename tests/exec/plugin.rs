@@ -101,6 +101,19 @@ fn a_token_file_is_handed_out_as_it_is() {
     assert!(!home.sessions().exists());
 }
 
+#[test]
+fn a_token_file_that_cannot_be_read_is_named_with_what_to_check() {
+    let home = Home::new();
+    let file = home.path().join("token");
+    let run = home.run(&["get-token", &format!("--token-file={}", file.display())]);
+    let start = format!("countersign: cannot read {}: ", file.display());
+    assert!(
+        run.stderr.starts_with(&start) && run.stderr.ends_with("; check the path and its permissions\n"),
+        "{run:?}"
+    );
+    assert_eq!((run.code, run.stdout.as_str()), (Some(3), ""));
+}
+
 #[cfg(unix)]
 #[test]
 fn it_works_as_a_plugin_of_kubectl_too() {

@@ -3,22 +3,17 @@
 use std::cell::{RefCell, RefMut};
 
 use tokio::runtime::Runtime;
-use zeroize::Zeroizing;
 
 use super::super::{Failure, small_runtime, terminal};
 use super::say;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::login::browser;
-use crate::login::exec_credential::{rfc3339, unverified_expiry};
 use crate::login::flows::{self, FlowError, Prompt};
 use crate::login::interruption::Interruption;
 use crate::login::outcome::{Ending, ProviderError};
 use crate::login::session::Provider;
-use crate::login::settings::{Grant, Settings};
+use crate::login::settings::Settings;
 use crate::login::tokens::Tokens;
-
-/// Larger than any token that a server takes.
-const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
 
 /// The flows, and the terminal that they speak through.
 pub(super) struct Flows {
@@ -56,9 +51,6 @@ impl Flows {
 
 impl Provider for Flows {
     fn log_in(&self, settings: &Settings) -> Result<Tokens, ProviderError> {
-        if settings.grant == Grant::TokenFile {
-            return token_file(settings, &SystemClock);
-        }
         let mut engine = self.engine()?;
         let Engine { runtime, interruption } = &mut *engine;
         let login = async {
@@ -111,42 +103,6 @@ fn trouble(message: String) -> ProviderError {
 
 fn provider_error(error: &FlowError) -> ProviderError {
     ProviderError { message: error.to_string(), refused: error.is_refusal(), successor: error.successor().cloned() }
-}
-
-/// A token that others keep fresh in a file. It goes out as it is, if it has not ended.
-fn token_file(settings: &Settings, clock: &dyn Clock) -> Result<Tokens, ProviderError> {
-    use std::io::Read as _;
-    let path = settings.token_file.clone().unwrap_or_default();
-    let failed = |what: String| ProviderError {
-        message: format!("{}: {what}", path.display()),
-        refused: false,
-        successor: None,
-    };
-    let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(&path)
-        .and_then(|file| file.take(MAX_TOKEN_BYTES).read_to_string(&mut text))
-        .map_err(|error| failed(format!("the token cannot be read: {error}")))?;
-    let token = Zeroizing::new(text.trim().to_owned());
-    let expires_at = unverified_expiry(&token);
-    if let Some(end) = expires_at
-        && end <= clock.now()
-    {
-        return Err(failed(format!(
-            "the token ended at {}; see that whoever writes the file still does",
-            rfc3339(end)
-        )));
-    }
-    Ok(Tokens {
-        id_token: Some(token.clone()),
-        access_token: Some(token),
-        refresh_token: None,
-        id_token_expires_at: expires_at,
-        access_token_expires_at: expires_at,
-        // Whoever it is for is in the token; here it is whoever is wanted.
-        account: settings.account.clone(),
-        subject: None,
-        clock_offset_seconds: 0,
-    })
 }
 
 /// Standard error, and a browser.

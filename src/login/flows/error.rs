@@ -10,7 +10,9 @@ use reqwest::StatusCode;
 use url::Url;
 
 use crate::authn::reason::{Cause, Reason};
+use crate::clock::UnixTime;
 use crate::jose::Excerpt;
+use crate::login::exec_credential::rfc3339;
 use crate::login::tokens::Successor;
 use crate::outbound::{OutboundError, chain};
 
@@ -46,6 +48,14 @@ pub enum FlowError {
         issuer: String,
         /// By how much.
         hours: u64,
+    },
+    /// The token in a file has ended.
+    #[error("{}: the token ended at {}; see that whoever writes the file still does", .file.display(), rfc3339(*.at))]
+    Ended {
+        /// The file.
+        file: PathBuf,
+        /// When the token ended.
+        at: UnixTime,
     },
     /// The person ended the wait.
     #[error("the login was interrupted; run the command again to log in")]

@@ -1,10 +1,9 @@
 //! A token that somebody else renews in a file. There is no provider to ask, so only its end is looked at.
 
-use serde_json::Value;
-
 use super::{FlowError, file};
-use crate::clock::{Clock, UnixTime};
+use crate::clock::Clock;
 use crate::jose::UnverifiedToken;
+use crate::login::exec_credential::unverified_expiry;
 use crate::login::settings::{Settings, TokenKind};
 use crate::login::tokens::Tokens;
 
@@ -21,16 +20,15 @@ pub(super) fn log_in(settings: &Settings, clock: &dyn Clock) -> Result<Tokens, F
         subject: None,
         clock_offset_seconds: 0,
     };
-    let mut expiry = None;
+    let expiry = unverified_expiry(&token);
+    if let Some(at) = expiry.filter(|expiry| *expiry <= clock.now()) {
+        return Err(FlowError::Ended { file: file.to_owned(), at });
+    }
     if let Ok(parsed) = UnverifiedToken::parse(&token) {
-        let claims = parsed.unverified_claims();
-        expiry = claims.get("exp").and_then(Value::as_f64).map(|seconds| UnixTime::from_seconds(seconds as u64));
-        tokens.take_person(claims);
+        tokens.take_person(parsed.unverified_claims());
     }
-    if expiry.is_some_and(|expiry| expiry <= clock.now()) {
-        let why = "its token has expired; check what renews it, and this machine's clock".to_owned();
-        return Err(FlowError::File { file: file.to_owned(), why });
-    }
+    // Whoever it is for is the cluster's to say; here it is whoever is wanted.
+    tokens.account = settings.account.clone().or(tokens.account);
     match settings.token_kind {
         TokenKind::IdToken => (tokens.id_token, tokens.id_token_expires_at) = (Some(token), expiry),
         TokenKind::AccessToken => (tokens.access_token, tokens.access_token_expires_at) = (Some(token), expiry),

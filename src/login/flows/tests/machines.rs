@@ -162,7 +162,8 @@ async fn a_token_file_needs_no_provider() {
     assert!(provider.requests("/.well-known/openid-configuration").is_empty());
     let old = provider.id_token(now).claim("exp", 1_700_000_000).mint();
     std::fs::write(kept.path(), old.expose_secret()).unwrap();
-    assert!(run(&settings).await.unwrap_err().to_string().contains("its token has expired"));
+    let ended = "the token ended at 2023-11-14T22:13:20Z; see that whoever writes the file still does";
+    assert_eq!(run(&settings).await.unwrap_err().to_string(), format!("{}: {ended}", kept.path().display()));
 }
 
 #[tokio::test]
