@@ -49,8 +49,10 @@ const SINGLE: [&str; 7] = [
     "oidc-groups-prefix",
     "oidc-ca-file",
 ];
-/// The flags that take lists, and may come more than once.
-const LISTS: [&str; 2] = ["oidc-signing-algs", "oidc-required-claim"];
+/// Takes a list, and may come more than once.
+const ALGORITHM_LIST: &str = "oidc-signing-algs";
+/// Takes one claim and its value, which may hold commas; may come more than once.
+const REQUIRED_CLAIM: &str = "oidc-required-claim";
 
 /// Reads kube-apiserver's flags, all of them or those about OIDC only. `read` returns a file's text.
 ///
@@ -59,7 +61,7 @@ const LISTS: [&str; 2] = ["oidc-signing-algs", "oidc-required-claim"];
 pub fn read(arguments: &[String], read: impl FnOnce(&str) -> Result<String, String>) -> Result<Migration, FlagsError> {
     let mut migration = Migration::default();
     let mut values: BTreeMap<&str, String> = BTreeMap::new();
-    let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let (mut names, mut claims) = (Vec::new(), Vec::new());
     let mut arguments = arguments.iter().peekable();
     while let Some(argument) = arguments.next() {
         let Some(flag) = argument.strip_prefix("--") else { continue };
@@ -70,8 +72,10 @@ pub fn read(arguments: &[String], read: impl FnOnce(&str) -> Result<String, Stri
         };
         if let Some(single) = SINGLE.iter().find(|single| **single == name) {
             values.insert(single, value()?);
-        } else if let Some(list) = LISTS.iter().find(|list| **list == name) {
-            lists.entry(list).or_default().extend(value()?.split(',').map(|entry| entry.trim().to_owned()));
+        } else if name == ALGORITHM_LIST {
+            names.extend(value()?.split(',').map(|entry| entry.trim().to_owned()));
+        } else if name == REQUIRED_CLAIM {
+            claims.push(value()?);
         } else if name == "authentication-config" {
             return Err(FlagsError::HasFile);
         } else if name.starts_with("oidc-") {
@@ -104,8 +108,8 @@ pub fn read(arguments: &[String], read: impl FnOnce(&str) -> Result<String, Stri
         audiences: vec![client],
         username: Claim { name: username, prefix },
         groups,
-        required: required_claims(lists.remove("oidc-required-claim").unwrap_or_default())?,
-        algorithms: algorithms(lists.remove("oidc-signing-algs").unwrap_or_default())?,
+        required: required_claims(claims)?,
+        algorithms: algorithms(names)?,
         ..Issuer::default()
     });
     Ok(migration)
@@ -114,8 +118,9 @@ pub fn read(arguments: &[String], read: impl FnOnce(&str) -> Result<String, Stri
 /// In the order of their names, as kube-apiserver makes rules of them; of several for one claim the last counts.
 fn required_claims(pairs: Vec<String>) -> Result<Vec<(String, String)>, FlagsError> {
     let mut claims = BTreeMap::new();
-    for pair in pairs.into_iter().filter(|pair| !pair.is_empty()) {
-        let Some((claim, value)) = pair.split_once('=').filter(|(claim, _)| !claim.is_empty()) else {
+    for pair in pairs {
+        let halves = pair.split_once('=').map(|(claim, value)| (claim.trim(), value.trim()));
+        let Some((claim, value)) = halves.filter(|(claim, _)| !claim.is_empty()) else {
             return Err(FlagsError::RequiredClaim(pair));
         };
         claims.insert(claim.to_owned(), value.to_owned());

@@ -66,7 +66,7 @@ fn all_flags_together_among_others_and_in_any_spelling() {
         "--oidc-username-prefix=oidc:",
         "--oidc-groups-claim=groups",
         "--oidc-groups-prefix=oidc:",
-        "--oidc-required-claim=hd=example.com,team=a=b",
+        "--oidc-required-claim=hd=example.com",
         "--oidc-required-claim",
         "app=",
         "--oidc-signing-algs=RS256,ES256",
@@ -88,7 +88,6 @@ fn all_flags_together_among_others_and_in_any_spelling() {
         json!([
             {"claim": "app", "requiredValue": ""},
             {"claim": "hd", "requiredValue": "example.com"},
-            {"claim": "team", "requiredValue": "a=b"},
         ])
     );
     assert_eq!(migration.settings()[0]["signingAlgorithms"], json!(["RS256", "ES256", "PS512"]));
@@ -97,6 +96,19 @@ fn all_flags_together_among_others_and_in_any_spelling() {
         ["--api-audiences=https://api.example.com: goes into server.apiAudiences of countersign's own file"]
     );
     assert_eq!(errors(&migration), Vec::<String>::new());
+}
+
+#[test]
+fn a_required_claim_is_one_claim_whatever_is_in_its_value() {
+    let rules = |claims: &[&str]| {
+        let least = ["--oidc-issuer-url=https://idp", "--oidc-client-id=c"];
+        let claims: Vec<_> = claims.iter().map(|claim| format!("--oidc-required-claim={claim}")).collect();
+        let all: Vec<_> = least.into_iter().chain(claims.iter().map(String::as_str)).collect();
+        flags(&all).unwrap().kubernetes()["jwt"][0]["claimValidationRules"].clone()
+    };
+    assert_eq!(rules(&["aud=a,b=c"]), json!([{"claim": "aud", "requiredValue": "a,b=c"}]));
+    assert_eq!(rules(&[" hd = example.com "]), json!([{"claim": "hd", "requiredValue": "example.com"}]));
+    assert_eq!(rules(&["hd=first", "hd=last"]), json!([{"claim": "hd", "requiredValue": "last"}]));
 }
 
 #[test]
@@ -133,6 +145,7 @@ fn flags_with_which_kube_apiserver_would_not_start_are_refused() {
     assert_eq!(refused(&["--oidc-username-claim", "--v=2"]), FlagsError::NoValue("oidc-username-claim".to_owned()));
     assert_eq!(refused(&["--oidc-signing-algs=HS256"]), FlagsError::Algorithm("HS256".to_owned()));
     assert_eq!(refused(&["--oidc-required-claim=hd"]), FlagsError::RequiredClaim("hd".to_owned()));
+    assert_eq!(refused(&["--oidc-required-claim="]), FlagsError::RequiredClaim(String::new()));
     assert_eq!(refused(&["--authentication-config=/x"]), FlagsError::HasFile);
     assert_eq!(refused(&["--oidc-ca-file=/absent"]), FlagsError::AuthorityFile("/absent: no such file".to_owned()));
     let migration = flags(&["--oidc-issuer-url=http://idp", "--oidc-client-id=c"]).unwrap();
