@@ -224,6 +224,26 @@ fn hostile_sources_are_refused_and_end_nothing() {
 }
 
 #[test]
+fn an_expression_that_is_nested_too_deeply_is_told_so_and_nothing_else() {
+    for (open, close) in [("(", ")"), ("[", "]"), ("[0].map(x, ", ")")] {
+        let source = format!("{}1{}", open.repeat(300), close.repeat(300));
+        let error = compile(&source, Environment::Claims).unwrap_err();
+        assert_eq!(error.to_string(), "is nested more than 250 levels deep", "{open}");
+    }
+    // What only speaks of it is another mistake.
+    let error = compile("1 'Recursion limit of 251 exceeded'", Environment::Claims).unwrap_err();
+    assert!(error.to_string().starts_with("syntax error: "), "{error}");
+}
+
+#[test]
+fn a_text_that_is_no_expression_has_only_so_many_errors() {
+    let error = compile(&"é".repeat(9_999), Environment::Claims).unwrap_err();
+    assert_eq!(error.problems.len(), 20);
+    assert_eq!(error.problems[19].at, Some(19));
+    assert!(!error.to_string().contains("Syntax error"), "{error}");
+}
+
+#[test]
 fn the_deepest_expressions_that_are_taken_are_checked_and_evaluated() {
     // On a thread with no more stack than those have that serve.
     for (open, close, times, result) in [

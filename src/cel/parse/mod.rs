@@ -19,6 +19,8 @@ use super::error::{CompileError, Problem};
 pub(super) const MAX_LENGTH: usize = 10_000;
 /// The deepest nesting of an expression's parts; as deep as the API server's parser goes.
 pub(super) const MAX_DEPTH: u16 = 250;
+/// The most syntax errors that are reported: after the first, most follow from those before.
+const MOST_PROBLEMS: usize = 20;
 /// Stack for the foreign parser. Only what is touched takes memory; 10,000 characters make 5,000 levels at most.
 const STACK: usize = 256 << 20;
 
@@ -46,14 +48,31 @@ fn parse_here(source: &str) -> Result<Node, Vec<Problem>> {
         Ok((expression, info)) => {
             Conversion { info: &info, source }.node(&expression, 0).map_err(|problem| vec![problem])
         }
+        Err(errors) if errors.errors.iter().any(|error| is_about_depth(&error.msg)) => {
+            Err(vec![Problem::of_the_whole(too_deep())])
+        }
         Err(errors) => {
-            let problems = errors.errors.iter().map(|error| Problem {
-                message: format!("syntax error: {}", error.msg),
+            let problems = errors.errors.iter().take(MOST_PROBLEMS).map(|error| Problem {
+                message: format!("syntax error: {}", error.msg.strip_prefix(FOREIGN_PREFIX).unwrap_or(&error.msg)),
                 at: character_at(source, error.pos),
             });
             Err(problems.collect())
         }
     }
+}
+
+/// What the foreign parser puts in front of most messages.
+const FOREIGN_PREFIX: &str = "Syntax error: ";
+
+/// Whether a message of the foreign parser says that it went as deep as it may. Then others follow, about what it did
+/// not read. It is the debugging text of an error; what quotes the source starts otherwise.
+fn is_about_depth(message: &str) -> bool {
+    let message = message.strip_prefix(FOREIGN_PREFIX).unwrap_or(message);
+    message.starts_with("OtherError(ParseError {") && message.contains("\"Recursion limit of ")
+}
+
+fn too_deep() -> String {
+    format!("is nested more than {MAX_DEPTH} levels deep")
 }
 
 /// Where a line and a column, both from one, are in the source. Without a line the parser does not know.
@@ -86,7 +105,7 @@ impl Conversion<'_> {
     fn node(&self, foreign: &IdedExpr, depth: u16) -> Result<Node, Problem> {
         let at = self.at(foreign);
         if depth >= MAX_DEPTH {
-            return Err(Problem::at(at, format!("is nested more than {MAX_DEPTH} levels deep")));
+            return Err(Problem::at(at, too_deep()));
         }
         let depth = depth + 1;
         let expr = match &foreign.expr {

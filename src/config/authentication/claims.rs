@@ -183,7 +183,9 @@ fn compiled(result: Result<Program, CompileError>, path: &FieldPath, report: &mu
     match result {
         Ok(program) => Some(Arc::new(program)),
         Err(error) => {
-            report.error("invalid_expression", path, error.to_string(), "correct it where the mark is");
+            let has_mark = error.problems.iter().any(|problem| problem.at.is_some());
+            let remedy = if has_mark { "correct it where the mark is" } else { "write another expression" };
+            report.error("invalid_expression", path, error.to_string(), remedy);
             None
         }
     }

@@ -359,6 +359,19 @@ fn claim_validation_rules_are_checked() {
 }
 
 #[test]
+fn the_remedy_for_an_expression_speaks_of_a_mark_only_if_there_is_one() {
+    for (expression, remedy) in
+        [("clams.hd == 'x'", "correct it where the mark is"), ("claims.hd", "write another expression")]
+    {
+        let mut kubernetes = sound_kubernetes();
+        set(&mut kubernetes, "jwt[0].claimValidationRules", json!([{"expression": expression}]));
+        let loaded = Folder::new().load_both(&sound_main(), &kubernetes);
+        let remedies: Vec<_> = loaded.findings.iter().map(|finding| finding.remedy.as_str()).collect();
+        assert_eq!(remedies, [remedy], "{expression}");
+    }
+}
+
+#[test]
 fn rules_and_mappings_reach_the_configuration() {
     let mut kubernetes = sound_kubernetes();
     set(&mut kubernetes, "jwt[0].claimValidationRules", json!([{"claim": "hd", "requiredValue": "x"}, {"claim": "e"}]));
