@@ -78,7 +78,7 @@ impl Config {
         let root = FieldPath::root();
         let mut report = Report::new();
         let text = document.to_string();
-        let Some(mut document) = yaml::read::<file::CountersignConfiguration>(text.as_bytes(), &mut report) else {
+        let Some(mut document) = read(text.as_bytes(), &mut report) else {
             return report.into_findings();
         };
         let audiences = server::DEFAULT_API_AUDIENCES.map(str::to_owned);
@@ -106,7 +106,7 @@ impl Config {
         let mut files = Files::beside(path);
         let mut report = Report::new();
         let document = match files.read(path) {
-            Ok(content) => yaml::read::<file::CountersignConfiguration>(&content.bytes, &mut report),
+            Ok(content) => read(&content.bytes, &mut report),
             Err(error) => {
                 let remedy = "name the configuration file with --config, and let countersign read it";
                 report.error(error.code(), &FieldPath::root(), error.to_string(), remedy);
@@ -121,6 +121,11 @@ impl Config {
         }
         Loaded { config: config.filter(|_| !findings.has_errors()), findings, files: files.into_stamps() }
     }
+}
+
+/// Reads the main file, in which Kubernetes' own may be.
+fn read(bytes: &[u8], report: &mut Report) -> Option<file::CountersignConfiguration> {
+    yaml::read(bytes, &FieldPath::root().field("authenticationConfiguration"), report)
 }
 
 /// Checks every section. After an error, the value only serves to go on with the checks. The findings are those about
@@ -195,7 +200,7 @@ fn kubernetes(
             }
             let mut own_report = Report::about(name.clone());
             let part = values::file(&name, &file_path, files, report).and_then(|content| {
-                let part = yaml::read(&content.bytes, &mut own_report)?;
+                let part = yaml::read(&content.bytes, root, &mut own_report)?;
                 authentication::form::check(&content.bytes, &mut own_report);
                 Some(part)
             });

@@ -23,6 +23,7 @@ mod server;
 pub mod size;
 mod tree;
 mod values;
+mod words;
 mod yaml;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::words::Words;
 use crate::findings::{FieldPath, Step};
 
 /// A document as it was written, with positions, duplicates included.
@@ -64,6 +65,26 @@ impl Node {
             }
         }
     }
+}
+
+/// Puts in what words mean to Kubernetes in the part of a document below a path.
+pub(super) fn reread(node: &mut Spanned<Node>, path: &[Step], words: &Words) {
+    let inner: Vec<&mut Spanned<Node>> = match (&mut node.value, path.first()) {
+        (Node::Leaf(value), None) => {
+            if let Some(meaning) = value.as_str().and_then(|text| words.meaning(&node.defined, text)) {
+                *value = meaning;
+            }
+            return;
+        }
+        (Node::List(items), None) => items.iter_mut().collect(),
+        (Node::Mapping(members), None) => members.iter_mut().map(|(_, member)| member).collect(),
+        (Node::Mapping(members), Some(Step::Field(wanted))) => {
+            members.iter_mut().filter(|(name, _)| name == wanted).map(|(_, member)| member).collect()
+        }
+        _ => return,
+    };
+    let path = path.get(1..).unwrap_or_default();
+    inner.into_iter().for_each(|node| reread(node, path, words));
 }
 
 impl<'de> Deserialize<'de> for Node {

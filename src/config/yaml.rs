@@ -4,7 +4,8 @@
 //! milliseconds and an error. Then the tree is fitted to the structs; what does not fit is reported, taken out, and the
 //! rest is tried again, so that one wrong field does not hide the others.
 //!
-//! Strict as Kubernetes is: no duplicate or unknown fields, one document, no guessing of types. JSON is YAML, too.
+//! Strict as Kubernetes is: no duplicate or unknown fields, one document, no guessing of types. JSON is YAML, too. Only in
+//! Kubernetes' own part [`words`](super::words) are what they are to Kubernetes.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,7 +14,8 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{MergeKeyPolicy, Options, Spanned, UserMessageFormatter, budget, options};
 
 use super::report::Report;
-use super::tree::{Node, Positions};
+use super::tree::{self, Node, Positions};
+use super::words::Words;
 use crate::findings::{FieldPath, Step};
 
 /// The largest file that is read: Kubernetes' own limit for a ConfigMap or Secret.
@@ -22,9 +24,13 @@ pub(super) const MAX_BYTES: u64 = 1024 * 1024;
 /// Problems of form that are reported before the rest of the file is given up.
 const MAX_PROBLEMS: usize = 64;
 
-/// Reads a document. What is wrong with its form is in the report; nothing is returned when nothing can be used.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], report: &mut Report) -> Option<T> {
-    let tree = parse(bytes, report)?;
+/// Reads a document, whose part below that path is Kubernetes' own. What is wrong with its form is in the report; nothing
+/// is returned when nothing can be used.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], kubernetes: &FieldPath, report: &mut Report) -> Option<T> {
+    let mut tree = parse(bytes, report)?;
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        tree::reread(&mut tree, kubernetes.steps(), &Words::of(text));
+    }
     let mut value = tree.value.to_value();
     if !value.is_object() {
         let (message, remedy) = if value.is_null() {
@@ -138,7 +144,10 @@ fn report_wrong_type(serde_message: &str, found: &Value, path: &FieldPath, repor
     // Only the type of what was found: the value may be a secret in the wrong place.
     let (found, remedy) = match found {
         Value::Null => ("nothing", "give it a value or remove it"),
-        Value::Bool(_) | Value::Number(_) if expected == "text" => ("a number or true/false", "put it in quotes"),
+        Value::Bool(_) if expected == "text" => {
+            ("true or false", "put it in quotes; to Kubernetes, yes, no, on, off, y and n are true or false, too")
+        }
+        Value::Number(_) if expected == "text" => ("a number", "put it in quotes"),
         Value::Bool(_) => ("true or false", "write what is expected"),
         Value::Number(_) => ("a number", "write what is expected"),
         Value::String(_) if expected == "true or false" => ("text", "write true or false, without quotes"),

@@ -100,7 +100,132 @@ pub(crate) fn generate(random: &mut Random, kind: Kind) -> Document {
         _ if random.percent(8) => *random.pick(FRAMES),
         _ => ("", ""),
     };
-    Document { tree, is_yaml: random.percent(50), frame }
+    let is_yaml = random.percent(50);
+    // Chance of its own, so that everything else stays as it is without this.
+    let random = &mut Random::of_case(random.clone().next(), 1);
+    if random.percent(6) {
+        respell(&mut tree, random, kind);
+    }
+    Document { tree, is_yaml, frame }
+}
+
+/// Texts as words that YAML 1.1, YAML 1.2 and JSON do not all read alike.
+const SPELLINGS: &[&str] = &[
+    "yes",
+    "Yes",
+    "YES",
+    "yEs",
+    "no",
+    "No",
+    "NO",
+    "on",
+    "On",
+    "ON",
+    "off",
+    "Off",
+    "OFF",
+    "y",
+    "Y",
+    "n",
+    "N",
+    "1__0",
+    "1_",
+    "0_7",
+    "1_000",
+    "1_000.5",
+    "1_0e5",
+    "_1",
+    "+_1",
+    "0x_1F",
+    "0x1F",
+    "0o17",
+    "0o_7",
+    "0b1",
+    "-0b1",
+    "017",
+    "089",
+    "+1",
+    "1.",
+    ".5",
+    "1e3",
+    "-",
+    "+",
+    "=",
+    "<<",
+    "12:30:45",
+    "2001-01-01",
+    "2001-01-01T00:00:00Z",
+    "! yes",
+    "! x",
+    "!!str yes",
+    "!!str 1",
+    "!!bool yes",
+    "!!bool true",
+    "1e400",
+    ".nan",
+    "+.nan",
+    "-.inf",
+    "\"a\\/b\"",
+    "\"\\ud83d\\ude00\"",
+    "\"\\ud83d\"",
+    "\"\\ue000\"",
+    "\"\\\\/\"",
+    "\"\\U0001F600\"",
+    "\"\\x41\"",
+    "\"\\'\"",
+    "\"\\e\\_\\N\"",
+    "'a\\/b'",
+    "a\\/b",
+    "'yes'",
+    "\"yes\"",
+];
+
+/// Spells one thing in a way that is rare, and in YAML perhaps another thing.
+fn respell(tree: &mut Tree, random: &mut Random, kind: Kind) {
+    let count = tree.nodes().len();
+    if kind == Kind::Sound {
+        match random.below(2) {
+            0 => tree.set("anonymous", Tree::map([("enabled", Tree::word(*random.pick(&["yes", "on", "y", "true"])))])),
+            _ => tree.push("<<", Tree::Map(Vec::new())),
+        }
+        return;
+    }
+    // Most nodes are no texts.
+    for _ in 0..20 {
+        if let Some(node @ Tree::Text(_)) = tree.node_mut(random.below(count)) {
+            *node = Tree::word(*random.pick(SPELLINGS));
+            return;
+        }
+    }
+}
+
+/// Every spelling where any text will do, and what else concerns YAML alone.
+pub(crate) fn listed() -> Vec<Document> {
+    let document = |enabled: &str, audience: &str, prefix: &str, more: Option<(&str, Tree)>| {
+        let mut tree = Tree::map([
+            ("apiVersion", Tree::text("apiserver.config.k8s.io/v1")),
+            ("kind", Tree::text("AuthenticationConfiguration")),
+            ("anonymous", Tree::map([("enabled", Tree::word(enabled))])),
+        ]);
+        let issuer =
+            [("url", Tree::text("https://one.example")), ("audiences", Tree::List(vec![Tree::word(audience)]))];
+        let mut username = Tree::map([("claim", Tree::text("sub")), ("prefix", Tree::word(prefix))]);
+        if let Some((name, value)) = more {
+            username.push(name, value);
+        }
+        let entry = [("issuer", Tree::map(issuer)), ("claimMappings", Tree::map([("username", username)]))];
+        tree.push("jwt", Tree::List(vec![Tree::map(entry)]));
+        Document { tree, is_yaml: true, frame: ("", "") }
+    };
+    let sound = |more| document("true", "\"a\"", "\"b:\"", more);
+    let spelled = SPELLINGS.iter().flat_map(|word| {
+        [document(word, "a", "b", None), document("true", word, "b", None), document("true", "a", word, None)]
+    });
+    let merged = [Tree::Map(Vec::new()), Tree::map([("claim", Tree::text("name"))]), Tree::List(Vec::new())];
+    let merged = merged.into_iter().map(|merged| sound(Some(("<<", merged))));
+    let framed = FRAMES.iter().map(|&frame| Document { frame, ..sound(None) });
+    let json = SPELLINGS.iter().map(|word| Document { is_yaml: false, ..document("true", word, "\"b\"", None) });
+    spelled.chain(merged).chain(framed).chain(json).collect()
 }
 
 const FRAMES: &[(&str, &str)] = &[

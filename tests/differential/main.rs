@@ -102,6 +102,15 @@ fn documents_are_taken_and_refused_alike() {
 
 #[test]
 #[ignore = "needs tests/oracle/setup.sh"]
+fn listed_documents_are_taken_and_refused_alike() {
+    let (mut side, tally) = (Side::new(), Tally::default());
+    let failures = compare::documents(&mut side, &documents::listed(), &tally);
+    tally.print("listed documents");
+    assert!(failures.is_empty(), "{} disagreements:\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+#[ignore = "needs tests/oracle/setup.sh"]
 fn tokens_are_taken_and_refused_alike_and_make_the_same_users() {
     let tally = run("tokens", 60, |side, random, _, tally| {
         let questions: Vec<_> = (0..25)

@@ -184,7 +184,8 @@ impl Tree {
             }
             Self::Map(members) if !members.is_empty() => {
                 for (name, value) in members {
-                    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty();
+                    // A merge key is none in quotes.
+                    let is_plain = name == "<<" || name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty();
                     let name = if is_plain { name.clone() } else { quoted(name) };
                     let _ = write!(out, "{indent}{name}:");
                     value.write_yaml_value(depth, out);

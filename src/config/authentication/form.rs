@@ -2,6 +2,7 @@
 //! other is YAML 1.1.
 
 use serde::de::IgnoredAny;
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, options};
 
 use crate::config::report::Report;
 use crate::findings::FieldPath;
@@ -20,7 +21,49 @@ pub(in crate::config) fn check(bytes: &[u8], report: &mut Report) {
     {
         let message = format!("the API server reads YAML 1.1 only, not {:?}", version.trim());
         report.error("yaml", &root, message, "remove the line that starts with %YAML");
+    } else if let Some((line, problem)) = first_oddity(text) {
+        let (message, remedy) = match problem {
+            Oddity::Slash => ("the escape \\/", "write / alone"),
+            Oddity::Surrogates => ("an escape of half a character (\\ud800 to \\udfff)", "write the character itself"),
+        };
+        let message = format!("line {line} has {message}, which the API server does not take in YAML");
+        report.error("yaml", &root, message, remedy);
     }
+}
+
+/// An escape that YAML 1.2 has, or its reader takes, and YAML 1.1 has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Oddity {
+    Slash,
+    Surrogates,
+}
+
+/// The first oddity of a text, and its line.
+fn first_oddity(text: &str) -> Option<(usize, Oddity)> {
+    let mut events = Parser::new_from_str_with_options(text, options! { emit_comments: false }).map_while(Result::ok);
+    events.find_map(|(event, span)| {
+        let Event::Scalar(_, ScalarStyle::DoubleQuoted, ..) = event else { return None };
+        span.slice(text).and_then(odd_escape).map(|oddity| (span.start.line(), oddity))
+    })
+}
+
+/// The first odd escape of a text in double quotes.
+fn odd_escape(quoted: &str) -> Option<Oddity> {
+    let mut rest = quoted;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        let mut after = escape.chars();
+        match after.next()? {
+            '/' => return Some(Oddity::Slash),
+            'u' if escape.get(1..3).is_some_and(is_half) => return Some(Oddity::Surrogates),
+            _ => rest = after.as_str(),
+        }
+    }
+    None
+}
+
+/// Whether an escape of four digits that starts with these two is half a character.
+fn is_half(digits: &str) -> bool {
+    u8::from_str_radix(digits, 16).is_ok_and(|high| (0xd8..=0xdf).contains(&high))
 }
 
 #[cfg(test)]
@@ -40,6 +83,18 @@ mod tests {
         }
         for text in ["{a: b}", "{\"a\": 1}\n...", "{} # comment", "{\"a\": 1:2}", "{\"a\": [<<]}", "{", "{}\n---\n{}"] {
             assert_eq!(codes(text), ["json"], "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_json_are_for_json_only() {
+        for text in
+            [r#"{"a": "b\/\ud83d\ude00"}"#, r"a: 'b\/'", r"a: b\/", r#"a: "b\\/""#, r#"a: "\ue000/""#, "a: |\n  \\/\n"]
+        {
+            assert_eq!(codes(text), [""; 0], "{text}");
+        }
+        for text in [r#"a: "b\/""#, r#""a\/": b"#, r#"a: ["\\\/"]"#, r#"a: "\ud83d\ude00""#, r#"a: "\uD83D\uDE00""#] {
+            assert_eq!(codes(text), ["yaml"], "{text}");
         }
     }
 

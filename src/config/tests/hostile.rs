@@ -147,11 +147,13 @@ mod properties {
     use crate::config::file;
     use crate::config::report::Report;
     use crate::config::yaml;
+    use crate::findings::FieldPath;
 
     proptest! {
         #[test]
         fn no_bytes_upset_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _read: Option<file::CountersignConfiguration> = yaml::read(&bytes, &mut Report::new());
+            let _read: Option<file::CountersignConfiguration> =
+                yaml::read(&bytes, &FieldPath::root(), &mut Report::new());
         }
 
         #[test]
@@ -166,7 +168,8 @@ mod properties {
         ) {
             let text = pieces.concat();
             let mut report = Report::new();
-            let document: Option<file::CountersignConfiguration> = yaml::read(text.as_bytes(), &mut report);
+            let document: Option<file::CountersignConfiguration> =
+                yaml::read(text.as_bytes(), &FieldPath::root(), &mut report);
             prop_assert!(document.is_some() || report.into_findings().has_errors());
         }
 

@@ -321,6 +321,42 @@ fn what_concerns_the_api_server_alone_is_checked_and_ignored() {
     );
 }
 
+/// Kubernetes reads YAML 1.1, and nothing is a text here that is none there.
+#[test]
+fn plain_words_mean_what_they_mean_to_the_api_server() {
+    let text = "apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous: {enabled: on}
+jwt:
+- issuer:
+    url: https://one.example
+    audiences: [&a no, yEs]
+    audienceMatchPolicy: MatchAny
+  claimMappings:
+    username: {claim: 'y', prefix: yes}
+    groups: {claim: 1__0, prefix: *a}
+";
+    let expected = [
+        "info anonymous_ignored anonymous",
+        "error wrong_type jwt[0].issuer.audiences[0]",
+        "error wrong_type jwt[0].claimMappings.username.prefix",
+        "error wrong_type jwt[0].claimMappings.groups.claim",
+        "error wrong_type jwt[0].claimMappings.groups.prefix",
+    ];
+    let folder = Folder::new();
+    folder.write("authentication.yaml", text);
+    assert_found(&folder.load(sound_main().to_string()), &expected, "a file of its own");
+
+    let mut main = sound_main();
+    unset(&mut main, "authenticationConfigurationFile");
+    let mut main: String = main.as_object().unwrap().iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    main += "authenticationConfiguration:\n";
+    main.extend(text.lines().map(|line| format!("  {line}\n")));
+    let expected: Vec<_> = expected.iter().map(|found| inline(found)).collect();
+    let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+    assert_found(&folder.load(main), &expected, "inline");
+}
+
 #[test]
 fn claim_validation_rules_are_checked() {
     let rules = "jwt[0].claimValidationRules";
