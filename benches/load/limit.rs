@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign::limits::Limits;
+use countersign::server::connection::{h1, h2};
 use countersign::server::tls::server_config;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::CertificateDer;
@@ -47,12 +47,11 @@ pub(crate) fn serve(folder: &Path) {
                 let _ = socket.set_nodelay(true);
                 let Ok(stream) = acceptor.accept(socket).await else { return };
                 let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let io = TokioIo::new(stream);
+                let (io, limits) = (TokioIo::new(stream), Limits::default());
                 if is_h2 {
-                    let _ = h2().serve_connection(io, service_fn(answer)).await;
+                    let _ = h2(&limits).serve_connection(io, service_fn(answer)).await;
                 } else {
-                    let _ =
-                        http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service_fn(answer)).await;
+                    let _ = h1(&limits).serve_connection(io, service_fn(answer)).await;
                 }
             });
         }
@@ -63,21 +62,6 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let _ = request.into_body().collect().await;
     let response = Response::builder().header("content-type", "application/json");
     Ok(response.body(Full::new(Bytes::from_static(ANSWER.as_bytes()))).expect("the parts are constants"))
-}
-
-fn h2() -> http2::Builder<TokioExecutor> {
-    let limits = Limits::default();
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(limits.header_bytes)
-        .initial_stream_window_size(Limits::STREAM_WINDOW)
-        .initial_connection_window_size(Limits::CONNECTION_WINDOW)
-        .max_send_buf_size(Limits::SEND_BUFFER)
-        .keep_alive_interval(Limits::PING_AFTER)
-        .keep_alive_timeout(Limits::PING_WAIT);
-    builder
 }
 
 /// The product's own TLS, with callers that must show a certificate.

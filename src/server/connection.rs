@@ -127,7 +127,9 @@ where
     let _ = connection.await;
 }
 
-fn h1(limits: &Limits) -> http1::Builder {
+/// HTTP/1.1 within the limits.
+#[must_use]
+pub fn h1(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -139,7 +141,9 @@ fn h1(limits: &Limits) -> http1::Builder {
     builder
 }
 
-fn h2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+/// HTTP/2 within the limits.
+#[must_use]
+pub fn h2(limits: &Limits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
