@@ -101,7 +101,7 @@ fn warm_cache() -> (Cache<Everybody>, BearerToken) {
     let cache = Cache::new(Everybody(accepted()), limits, Arc::new(ManualClock::at(NOW)), Arc::default()).unwrap();
     let (token, _) = token(Algorithm::Es256);
     // A miss is a task of its own, a hit waits for nothing.
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for _ in 0..3 {
         let decision = runtime.block_on(cache.authenticate(&token, deadline()));
         assert!(matches!(decision, Decision::Accept(_)));
