@@ -27,6 +27,7 @@ pub(crate) fn stricter_load(finding: &Finding, text: &str, theirs: &Load) -> Opt
         "invalid_expression" => return stricter_expression(&finding.message),
         "yaml" if says("unsupported tag") => "yaml-tags",
         "yaml" if says("escape") && text.contains("\\'") => "yaml-escapes",
+        "yaml" if says("surrogate") && text.contains("\\ud83d") => "yaml-escapes",
         "yaml" if says("finite") && ["1e400", "+.nan"].iter().any(|word| text.contains(word)) => "yaml-words",
         "yaml" if says("boolean") && text.contains("!!bool yes") => "yaml-words",
         "yaml" if says("merge key not allowed") && text.contains("<<") => "merge-keys",
