@@ -1,6 +1,6 @@
 //! From a file's bytes to the structs of [`file`](super::file), with every problem of form reported at once.
 //!
-//! The text is read into a [`tree`](super::tree) first, within limits that no honest file reaches, so that a hostile one costs
+//! The text is read into a [`tree`] first, within limits that no honest file reaches, so that a hostile one costs
 //! milliseconds and an error. Then the tree is fitted to the structs; what does not fit is reported, taken out, and the
 //! rest is tried again, so that one wrong field does not hide the others.
 //!
