@@ -21,6 +21,9 @@ const LATE_CHECK: Duration = Duration::from_millis(250);
 /// Before a connection that could not be opened is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
+/// How long a server has to take the end of a connection.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// One connection after the other, with its share of the questions.
 pub(super) struct Connection {
     run: Arc<Run>,
@@ -62,7 +65,7 @@ impl Connection {
                     session.give_up(&self.run, if ended.is_ok() { Answer::TimedOut } else { Answer::Lost });
                     match ended {
                         Ok(Ending::Done) => {
-                            let _ = session.stream.shutdown().await;
+                            let _ = tokio::time::timeout(GOODBYE, session.stream.shutdown()).await;
                             return;
                         }
                         Ok(Ending::Renew) => {}
@@ -118,8 +121,12 @@ impl Session {
         loop {
             let turn = self.ask(connection, &run);
             if !self.out.is_empty() {
-                self.stream.write_all(&self.out).await?;
-                self.stream.flush().await?;
+                // A server that reads nothing must not hold the run up once the buffers are full.
+                let send = async {
+                    self.stream.write_all(&self.out).await?;
+                    self.stream.flush().await
+                };
+                tokio::time::timeout(PATIENCE, send).await??;
                 self.out.clear();
             }
             if self.due.is_empty() {
