@@ -214,13 +214,15 @@ proptest! {
         SIGNERS.with(|signers| {
             let signer = &signers[which];
             let algorithm = *algorithm.get(&signer.algorithms());
-            let mut signature = signer.sign(algorithm, &message);
+            let signed = signer.sign(algorithm, &message);
+            let mut signature = signed.clone();
             let at = at.index(signature.len());
             signature[at] ^= flip;
             signature.truncate(signature.len() - cut);
             signature.extend(vec![0; extend]);
             let ours = key(&signer.jwk()).verify(algorithm, &message, &signature).is_ok();
-            prop_assert_eq!(ours, flip == 0 && cut == 0 && extend == 0);
+            // What is cut off and put back as zero may be what was there.
+            prop_assert_eq!(ours, signature == signed);
             if let Some(theirs) = their_verdict(&signer.jwk(), algorithm, &message, &signature) {
                 prop_assert_eq!(ours, theirs);
             }
