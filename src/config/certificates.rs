@@ -160,10 +160,15 @@ pub(crate) enum Age {
 impl Age {
     /// The age at a moment.
     pub(crate) fn of(certificate: &X509Certificate<'_>, now: UnixTime) -> Self {
+        Self::with_notice(certificate, now, EXPIRY_NOTICE)
+    }
+
+    /// The same for whoever needs more time to renew it; of a short life, the last third.
+    pub(crate) fn with_notice(certificate: &X509Certificate<'_>, now: UnixTime, notice: Duration) -> Self {
         let seconds = |time: i64| UnixTime::from_seconds(u64::try_from(time).unwrap_or(0));
         let from = seconds(certificate.validity().not_before.timestamp());
         let until = seconds(certificate.validity().not_after.timestamp());
-        let notice = EXPIRY_NOTICE.min(until.since(from) / 3);
+        let notice = notice.min(until.since(from) / 3);
         if now < from {
             Self::NotYetValid
         } else if now > until {

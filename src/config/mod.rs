@@ -33,6 +33,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use authentication::GoUrl;
 pub use files::FileStamp;
 pub use load::Loaded;
 pub use secret::Secret;

@@ -12,8 +12,10 @@ use crate::config::Config;
 use crate::findings::{Finding, Findings, Severity};
 use crate::token::BearerToken;
 use crate::wiring::kubeconfig::{ClientCertificate, Connection};
+use crate::wiring::pki::folder::check_caller;
 use crate::wiring::service;
 use crate::wiring::soundness::{self, Places};
+use crate::wiring::{address, pem};
 
 /// How the API server reaches the webhook, and what it shows there.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -103,7 +105,7 @@ impl WebhookFlags {
         };
         let wrong =
             |what: &str| Failure::WrongUse(format!("--server: {what}; write https://HOST:PORT{}", service::PATH));
-        let mut url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
+        let mut url = address::parse(text).ok_or_else(|| wrong("is not a URL that an API server can use"))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(wrong("is not the URL of a web server"));
         }
@@ -125,16 +127,19 @@ impl WebhookFlags {
 
     fn authority(&self) -> Result<Option<Vec<u8>>, Failure> {
         let of_pki = self.pki.as_ref().map(|folder| folder.join("ca.crt"));
-        self.certificate_authority.as_ref().or(of_pki.as_ref()).map(|path| read(path)).transpose()
+        self.certificate_authority.as_ref().or(of_pki.as_ref()).map(|path| certificates(path)).transpose()
     }
 
     fn client(&self) -> Result<Option<ClientCertificate>, Failure> {
+        if self.pki.is_some() {
+            check_caller(&self.caller).map_err(|error| Failure::WrongUse(format!("--caller: {error}")))?;
+        }
         let of_pki = |ending: &str| self.pki.as_ref().map(|folder| folder.join(format!("{}.{ending}", self.caller)));
         let certificate = self.client_certificate.clone().or_else(|| of_pki("crt"));
         let key = self.client_key.clone().or_else(|| of_pki("key"));
         let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(None) };
         Ok(Some(ClientCertificate {
-            certificate_pem: read(&certificate)?,
+            certificate_pem: certificates(&certificate)?,
             private_key_pem: Zeroizing::new(read(&key)?),
         }))
     }
@@ -150,6 +155,14 @@ fn load(path: &Path, now: UnixTime) -> Result<Config, Failure> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::WrongUse(format!("{}: cannot be read: {error}", path.display())))
+}
+
+/// The certificates in a file, and nothing else: with a key beside them, it would go where everybody may read it.
+fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = Zeroizing::new(read(path)?);
+    let certificates = pem::certificates(&bytes);
+    // What has none is judged as it is, and refused with its reason.
+    Ok(if certificates.is_empty() && !pem::has_private_key(&bytes) { bytes.to_vec() } else { certificates })
 }
 
 fn token(path: &Path) -> Result<BearerToken, Failure> {

@@ -13,6 +13,7 @@ mod url;
 use std::collections::HashSet;
 
 pub(super) use self::issuer::check_url as check_issuer_url;
+pub(crate) use self::url::GoUrl;
 use super::file;
 use super::report::Report;
 use crate::clock::UnixTime;

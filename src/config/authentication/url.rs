@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Why Go's `url.Parse` refuses a text.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(super) enum UrlError {
+pub(crate) enum UrlError {
     #[error("it has a control character")]
     ControlCharacter,
     #[error("the scheme is missing")]
@@ -30,18 +30,18 @@ pub(super) enum UrlError {
 
 /// The parts that the rules ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GoUrl<'a> {
+pub(crate) struct GoUrl<'a> {
     /// In lower case.
-    pub(super) scheme: String,
-    pub(super) has_user_information: bool,
+    pub(crate) scheme: String,
+    pub(crate) has_user_information: bool,
     /// With the port, as written.
-    pub(super) host: &'a str,
-    pub(super) has_query: bool,
-    pub(super) has_fragment: bool,
+    pub(crate) host: &'a str,
+    pub(crate) has_query: bool,
+    pub(crate) has_fragment: bool,
 }
 
 impl<'a> GoUrl<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, UrlError> {
         let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
         if text.bytes().any(|b| b.is_ascii_control()) {
             return Err(UrlError::ControlCharacter);

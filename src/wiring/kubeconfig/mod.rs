@@ -9,7 +9,8 @@
 mod fields;
 mod select;
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 use self::fields::Fields;
 use crate::outbound;
 use crate::token::BearerToken;
+use crate::wiring::address;
 
 /// A kubeconfig that cannot be used: which file, which field, what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +57,7 @@ pub(crate) enum Problem {
     #[error("cannot be read")]
     Unreadable {
         #[source]
-        cause: std::io::Error,
+        cause: io::Error,
     },
     #[error("no entry has this name; there are: {names}")]
     UnknownName { names: String },
@@ -116,10 +118,36 @@ impl KubeconfigError {
         outbound::chain(&self.problem)
     }
 
-    /// Whether the kubeconfig itself could not be read.
+    /// The kubeconfig.
     #[must_use]
-    pub fn is_unreadable(&self) -> bool {
-        self.field.is_empty() && matches!(self.problem, Problem::Unreadable { .. })
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What to do, where the problem does not say it already.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match &self.problem {
+            Problem::NotPem { .. } => "give PEM: blocks that start with -----BEGIN",
+            Problem::NotYaml { .. } | Problem::OtherKind => {
+                "give the kubeconfig of the webhook; `countersign render kubeconfig` makes one"
+            }
+            Problem::Unreadable { .. } => "give the file that kube-apiserver is given, as a user who may read it",
+            Problem::WrongType { .. } => "write what is expected",
+            _ => "",
+        }
+    }
+
+    /// Whether the kubeconfig, or a file that it names, could not be read here.
+    #[must_use]
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self.problem, Problem::Unreadable { .. })
+    }
+
+    /// Whether kube-apiserver could use what is not supported here.
+    #[must_use]
+    pub const fn is_unsupported(&self) -> bool {
+        matches!(self.problem, Problem::Unsupported { .. })
     }
 }
 
@@ -137,7 +165,7 @@ impl Connection {
     /// # Errors
     /// As [`Self::from_file`].
     pub fn locate(path: &Path) -> Result<Located, KubeconfigError> {
-        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| KubeconfigError {
+        let text = read_text(path).map_err(|cause| KubeconfigError {
             file: path.to_owned(),
             field: String::new(),
             problem: Problem::Unreadable { cause },
@@ -152,6 +180,16 @@ impl Connection {
     /// As [`Self::from_file`].
     pub fn from_yaml(text: &str, path: &Path) -> Result<Self, KubeconfigError> {
         Ok(Self::locate_in(text, path)?.connection)
+    }
+
+    /// Whether the user or the cluster that a kubeconfig's text selects names files.
+    #[must_use]
+    pub fn names_files(text: &str) -> bool {
+        const FIELDS: [&str; 4] = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
+        let Ok(document) = serde_saphyr::from_str::<Value>(text) else { return false };
+        select::current(&document).is_ok_and(|selected| {
+            FIELDS.into_iter().any(|field| selected.cluster.is_set(field) || selected.user.is_set(field))
+        })
     }
 
     fn locate_in(text: &str, path: &Path) -> Result<Located, KubeconfigError> {
@@ -266,10 +304,10 @@ fn server(cluster: &Fields<'_>, tls_is_meant: bool) -> Outcome<Url> {
     };
     let wrong = || cluster.problem("server", Problem::WrongUrl { remedy: REMEDY });
     let url = if text.contains("://") {
-        Url::parse(text).map_err(|_| wrong())?
+        address::parse(text).ok_or_else(wrong)?
     } else {
         let scheme = if tls_is_meant { "https" } else { "http" };
-        let url = Url::parse(&format!("{scheme}://{text}")).map_err(|_| wrong())?;
+        let url = address::parse(&format!("{scheme}://{text}")).ok_or_else(wrong)?;
         if url.path() != "/" {
             return Err(wrong());
         }
@@ -289,7 +327,7 @@ fn proxy(cluster: &Fields<'_>) -> Outcome<Option<Url>> {
     const REMEDY: &str = "write http://HOST:PORT or https://HOST:PORT";
     let Some(text) = cluster.text("proxy-url")? else { return Ok(None) };
     let wrong = || cluster.problem("proxy-url", Problem::WrongUrl { remedy: REMEDY });
-    let url = Url::parse(text).map_err(|_| wrong())?;
+    let url = address::parse(text).ok_or_else(wrong)?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(Some(url)),
         "socks5" => Err(cluster.problem("proxy-url", Problem::Unsupported { remedy: REMEDY })),
@@ -317,7 +355,7 @@ fn client_certificate(user: &Fields<'_>, folder: &Path) -> Outcome<Option<Client
 fn bearer(user: &Fields<'_>, folder: &Path) -> Outcome<Option<BearerToken>> {
     let inline = user.text("token")?;
     if let Some(name) = user.text("tokenFile")? {
-        match fs::read_to_string(folder.join(name)).map(Zeroizing::new) {
+        match read_text(&folder.join(name)) {
             Ok(text) if text.trim().is_empty() => {
                 return Err(user.problem("tokenFile", Problem::Empty { remedy: "put the token into the file" }));
             }
@@ -338,8 +376,9 @@ fn pem(fields: &Fields<'_>, name: &str, kind: &'static str, folder: &Path) -> Ou
             return Err(fields.problem(data_name, Problem::Contradiction { with: "the file given beside it" }));
         }
         (Some(file), None) => {
-            let content = fs::read(folder.join(file));
-            (name, content.map_err(|cause| fields.problem(name, Problem::Unreadable { cause }))?)
+            let content =
+                read(&folder.join(file)).map_err(|cause| fields.problem(name, Problem::Unreadable { cause }))?;
+            (name, content.to_vec())
         }
         (None, Some(data)) => {
             let compact: Zeroizing<String> = Zeroizing::new(data.split_ascii_whitespace().collect());
@@ -352,6 +391,23 @@ fn pem(fields: &Fields<'_>, name: &str, kind: &'static str, folder: &Path) -> Ou
         return Err(fields.problem(field, Problem::NotPem { kind }));
     }
     Ok(Some(content))
+}
+
+/// The content of a file. A device, or a log that was named by mistake, does not fill the memory.
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    const MAX_BYTES: u64 = 16 * 1024 * 1024;
+    let mut bytes = Zeroizing::new(Vec::new());
+    let length = File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if length as u64 > MAX_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 16 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn read_text(path: &Path) -> io::Result<Zeroizing<String>> {
+    let bytes = read(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[derive(Serialize)]

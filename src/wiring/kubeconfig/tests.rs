@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::fs;
 
 use super::*;
 
@@ -286,4 +287,25 @@ fn the_written_form_is_what_people_expect_to_see() {
          - name: countersign\n  context:\n    cluster: countersign\n    user: countersign\n\
          current-context: countersign\n"
     );
+}
+
+#[test]
+fn a_file_that_has_no_end_does_not_fill_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webhook.kubeconfig");
+    File::create(&path).unwrap().set_len(16 * 1024 * 1024 + 1).unwrap();
+    let error = Connection::from_file(&path).err().unwrap();
+    assert_eq!((error.problem().as_str(), error.is_unreadable()), ("cannot be read: it has more than 16 MiB", true));
+}
+
+#[test]
+fn it_is_told_whether_files_are_named() {
+    for (cluster, user, names_files) in [
+        ("{server: 'https://hook/'}", "{token: a}", false),
+        ("{server: 'https://hook/', certificate-authority: ca.crt}", "{token: a}", true),
+        ("{server: 'https://hook/'}", "{tokenFile: /etc/passwd}", true),
+        ("{server: 'https://hook/'}", "{client-certificate: a, client-key: b}", true),
+    ] {
+        assert_eq!(Connection::names_files(&file(cluster, user)), names_files, "{cluster} {user}");
+    }
 }

@@ -8,6 +8,7 @@ use super::Notes;
 use crate::clock::UnixTime;
 use crate::config::certificates::Age;
 use crate::findings::Severity;
+use crate::wiring::pem;
 
 /// What a certificate is in a connection for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,11 @@ impl Role {
 
 /// Examines a PEM text's certificates; of a caller's chain, the first.
 pub(super) fn examine(pem: &[u8], role: Role, now: UnixTime, notes: &mut Notes<'_>) {
+    if role == Role::Authority && pem::has_private_key(pem) {
+        let message = "there is a private key beside the certificates to trust, in what others may read".to_owned();
+        let fix = "leave the certificates alone there, and exchange that key";
+        role.note(notes, Severity::Warning, "authority_with_key", message, fix);
+    }
     let certificates = match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if !certificates.is_empty() => certificates,
         Ok(_) => return unreadable(role, "there is no certificate in it".to_owned(), notes),
@@ -71,6 +77,12 @@ fn kind(certificate: &X509Certificate<'_>, role: Role, notes: &mut Notes<'_>) {
         let message = format!("{name} is no authority: it is a server's certificate, and who signed it is missing");
         let fix = "give the certificate of the authority that signed the webhook's";
         return role.note(notes, Severity::Error, "not_an_authority", message, fix);
+    }
+    if role == Role::Caller && certificate.is_ca() {
+        let message =
+            format!("{name} is an authority: whoever has the kubeconfig can issue callers, and maybe webhooks");
+        let fix = "let the authority issue a client certificate; its key belongs into no kubeconfig";
+        role.note(notes, Severity::Warning, "authority_as_caller", message, fix);
     }
     let usage = certificate.extended_key_usage().ok().flatten().map(|extension| extension.value);
     if role == Role::Caller && usage.is_some_and(|usage| !usage.client_auth && !usage.any) {

@@ -5,6 +5,7 @@
 
 mod certificates;
 
+use rustls_pki_types::ServerName;
 use url::{Host, Url};
 
 use self::certificates::Role;
@@ -110,6 +111,13 @@ fn trust(connection: &Connection, now: UnixTime, notes: &mut Notes<'_>) {
         let message = "whoever sits between API server and webhook can read every token and be anybody in the cluster";
         let fix = "remove it, and give certificate-authority-data";
         return notes.cluster("insecure-skip-tls-verify", Severity::Error, "insecure_skip_tls_verify", message, fix);
+    }
+    if let Some(name) = &connection.tls_server_name
+        && ServerName::try_from(name.as_str()).is_err()
+    {
+        let message = format!("{name:?} is no name that a certificate can have, so every handshake fails");
+        let fix = "give the DNS name or address that is in the webhook's certificate, without scheme and port";
+        notes.cluster("tls-server-name", Severity::Error, "server_name_invalid", message, fix);
     }
     let Some(pem) = &connection.authority_pem else {
         let message = "any authority that the API server's machine trusts could vouch for a false webhook";

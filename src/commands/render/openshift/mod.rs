@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::super::output::Output;
-use super::super::{Conclusion, Failure, Outcome, chain, program, small_runtime, terminal};
+use super::super::{Conclusion, Failure, Outcome, block_on, chain, program, terminal};
 use super::webhook::{WebhookFlags, advise};
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::config::{self, Config};
 use crate::findings::{Findings, Severity};
+use crate::wiring::openshift::INTEGRATED_SECRET;
 use crate::wiring::openshift::manifest::{DEFAULT_CONFIG_MAP, DEFAULT_SECRET, Manifest};
 use crate::wiring::openshift::metadata::{self, Derived};
 use crate::wiring::openshift::rules::{self, Circumstances};
@@ -62,6 +63,11 @@ struct Rendered {
 }
 
 fn render(arguments: &Arguments, now: UnixTime) -> Result<Rendered, Failure> {
+    if arguments.secret == INTEGRATED_SECRET {
+        return Err(Failure::WrongUse(format!(
+            "--secret: {INTEGRATED_SECRET} is the authentication operator's own; give another name"
+        )));
+    }
     let webhook = arguments.webhook.webhook(now)?;
     let mut advice = webhook.advice;
     let metadata = oauth_metadata(arguments, now)?.map(|derived| {
@@ -144,7 +150,7 @@ fn fetch(arguments: &Arguments, issuer: &Issuer) -> Result<Vec<u8>, Failure> {
         None => issuer.certificate_authority.clone(),
     };
     let fetched = metadata::fetch(&issuer.url, issuer.discovery.as_deref(), authority.as_deref());
-    small_runtime()?.block_on(fetched).map_err(|error| Failure::unknown(&error))
+    block_on(fetched)?.map_err(|error| Failure::unknown(&error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

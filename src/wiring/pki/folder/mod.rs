@@ -177,18 +177,27 @@ pub fn fill(path: &Path, order: &Order, now: UnixTime) -> Result<Contents, Folde
 }
 
 fn check_callers(names: &[String]) -> Result<(), FolderError> {
-    let refuse = |name: &String, problem| Err(FolderError::CallerName { name: name.clone(), problem });
     for (position, name) in names.iter().enumerate() {
-        let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':'));
-        if name.is_empty() || name.len() > 64 || !is_plain || name.starts_with(['.', '-']) {
-            return refuse(name, "use up to 64 letters, digits, dots, dashes, underscores and colons");
-        }
-        if name == AUTHORITY || name == SERVER {
-            return refuse(name, "its file has that name already");
-        }
+        check_caller(name)?;
         if names.iter().take(position).any(|other| other == name) {
-            return refuse(name, "it is given twice");
+            return Err(FolderError::CallerName { name: name.clone(), problem: "it is given twice" });
         }
+    }
+    Ok(())
+}
+
+/// Whether a name can be a caller's in a folder.
+///
+/// # Errors
+/// If it is no name of a file, or the authority's or the server's.
+pub fn check_caller(name: &str) -> Result<(), FolderError> {
+    let refuse = |problem| Err(FolderError::CallerName { name: name.to_owned(), problem });
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':'));
+    if name.is_empty() || name.len() > 64 || !is_plain || name.starts_with(['.', '-']) {
+        return refuse("use up to 64 letters, digits, dots, dashes, underscores and colons");
+    }
+    if name == AUTHORITY || name == SERVER {
+        return refuse("its file has that name already");
     }
     Ok(())
 }
