@@ -11,6 +11,7 @@ mod explain;
 mod load;
 mod openshift;
 mod output;
+mod question;
 mod render;
 mod review;
 mod serve;
@@ -196,6 +197,15 @@ fn shell_quoted(path: &Path) -> String {
 /// A runtime for commands that ask one question.
 fn small_runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::unknown(&error))
+}
+
+/// Runs a command's future to its end. A look-up that nobody waits for any more (resolvers cannot be interrupted) does not
+/// hold the program up.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = small_runtime()?;
+    let value = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(value)
 }
 
 #[cfg(test)]

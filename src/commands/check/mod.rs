@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::output::{self, Output};
 use super::terminal;
-use super::{Conclusion, Failure, Outcome, small_runtime};
+use super::{Conclusion, Failure, Outcome, block_on};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let loaded = Config::load(&arguments.config, clock.now());
     let mut findings = loaded.findings;
     if let (true, Some(config)) = (arguments.live, loaded.config) {
-        findings.extend(small_runtime()?.block_on(fetch_keys(config))?);
+        findings.extend(block_on(fetch_keys(config))??);
     }
     let text = arguments
         .output

@@ -1,15 +1,13 @@
 //! `countersign doctor`: walks the way of a review, and says where it ends.
 
-use std::path::PathBuf;
-
 use super::output::Output;
+use super::question::QuestionFlags;
 use super::terminal::{self, Palette, printable};
 use super::token::TokenSource;
-use super::{Conclusion, Failure, Outcome, small_runtime};
+use super::{Conclusion, Failure, Outcome, block_on};
 use crate::clock::{Clock, SystemClock};
 use crate::findings::Severity;
-use crate::wiring::doctor::{self, Question, Walk, walk};
-use crate::wiring::reviewer::ReviewVersion;
+use crate::wiring::doctor::{self, Limits, Question, Walk, walk};
 
 /// Walks the way from the API server to the webhook link by link, and stops at the first that does not hold.
 ///
@@ -17,15 +15,8 @@ use crate::wiring::reviewer::ReviewVersion;
 /// elsewhere.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The kubeconfig that kube-apiserver would be given (--authentication-token-webhook-config-file).
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: PathBuf,
-    /// An audience to ask for; repeatable. The API server asks for its own names (--api-audiences).
-    #[arg(long = "audience", value_name = "AUDIENCE")]
-    audiences: Vec<String>,
-    /// The version of the review API to speak (--authentication-token-webhook-version).
-    #[arg(long, value_enum, default_value_t)]
-    version: ReviewVersion,
+    #[command(flatten)]
+    question: QuestionFlags,
     /// How to print the findings.
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
@@ -34,17 +25,20 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let mut question = Question::probe(arguments.audiences.clone(), arguments.version);
+    let mut question = Question::probe(arguments.question.audiences.clone(), arguments.question.version);
     if let Some(token) = arguments.token.read_if_given()? {
         question.token = token;
         question.is_probe = false;
     }
-    let walk = small_runtime()?.block_on(walk(&arguments.kubeconfig, &question, SystemClock.now()));
+    let walk = block_on(walk(&arguments.question.kubeconfig, &question, SystemClock.now(), &Limits::default()))?;
     let text = arguments.output.document(&walk.findings).unwrap_or_else(|| text(&walk, Palette::of_stdout()));
     terminal::print(&text)?;
     match walk.outcome {
         doctor::Outcome::Broken => Ok(Conclusion::No),
         doctor::Outcome::Sound => Ok(Conclusion::Yes),
+        doctor::Outcome::Unknown if walk.broken.is_some() => {
+            Err(Failure::Unknown("the way could not be walked from here; the finding says why".to_owned()))
+        }
         doctor::Outcome::Unknown => Err(Failure::Unknown(
             "the webhook is reached, but cannot tell; its log says more, by the same code".to_owned(),
         )),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::output::Output;
 use super::terminal::{self, Palette, printable};
 use super::token::TokenSource;
-use super::{Conclusion, Failure, Outcome, serve, small_runtime};
+use super::{Conclusion, Failure, Outcome, block_on, serve};
 use crate::app;
 use crate::authn::explain::{Explanation, explain};
 use crate::authn::router::Router;
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let token = arguments.token.read()?;
-    let explanation = small_runtime()?.block_on(walk(&arguments.config, &token, &arguments.audiences))?;
+    let explanation = block_on(walk(&arguments.config, &token, &arguments.audiences))??;
     let text = match arguments.output.document(&document(&explanation)) {
         Some(document) => document,
         None => text(&explanation, Palette::of_stdout()),

@@ -13,13 +13,14 @@ use tokio::time::MissedTickBehavior;
 use zeroize::Zeroizing;
 
 use super::output::Output;
+use super::question::QuestionFlags;
 use super::terminal::{self, Palette};
-use super::{Conclusion, Failure, Outcome, small_runtime};
+use super::{Conclusion, Failure, Outcome, block_on};
 use crate::config::duration;
 use crate::load::{Answer, Objective, Plan, Prepared, Protocol, Rate, Report, Shortfall, Target};
 use crate::token::BearerToken;
 use crate::wiring::kubeconfig::Connection;
-use crate::wiring::reviewer::{Review, ReviewVersion};
+use crate::wiring::reviewer::Review;
 
 /// As many tokens as fit into the memory of a small machine.
 const MOST_TOKENS_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -32,9 +33,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// count from when a question was due, so that a webhook that stalls cannot hide the questions that waited.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The kubeconfig that kube-apiserver would be given (--authentication-token-webhook-config-file).
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: PathBuf,
+    #[command(flatten)]
+    question: QuestionFlags,
     /// The tokens to ask about, one in each line; they take turns.
     #[arg(long, value_name = "FILE")]
     tokens: PathBuf,
@@ -59,12 +59,6 @@ pub(super) struct Arguments {
     /// Open a new connection after so many questions.
     #[arg(long, value_name = "NUMBER")]
     questions_per_connection: Option<NonZeroU32>,
-    /// An audience to ask for; repeatable. The API server asks for its own names (--api-audiences).
-    #[arg(long = "audience", value_name = "AUDIENCE")]
-    audiences: Vec<String>,
-    /// The version of the review API to speak (--authentication-token-webhook-version).
-    #[arg(long, value_enum, default_value_t)]
-    version: ReviewVersion,
     /// What is good enough: p99=10ms, p99.9=50ms, max=1s, errors=0.1%; repeatable. Without one, that nothing fails.
     #[arg(long = "objective", value_name = "OBJECTIVE")]
     objectives: Vec<Objective>,
@@ -74,16 +68,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let connection = Connection::from_file(&arguments.kubeconfig).map_err(|error| Failure::wrong_use(&error))?;
-    let target = Target::new(&connection, arguments.protocol)
-        .map_err(|error| Failure::WrongUse(format!("{}: {}", arguments.kubeconfig.display(), super::chain(&error))))?;
+    let connection =
+        Connection::from_file(&arguments.question.kubeconfig).map_err(|error| Failure::wrong_use(&error))?;
+    let target = Target::new(&connection, arguments.protocol).map_err(|error| {
+        Failure::WrongUse(format!("{}: {}", arguments.question.kubeconfig.display(), super::chain(&error)))
+    })?;
     let plan = plan(arguments)?;
-    let report = small_runtime()?.block_on(async { watched(plan.prepare(target)).await });
+    let report = block_on(async { watched(plan.prepare(target)).await })?;
     if report.answered == 0 {
         let why = report.connection_errors.keys().next().map_or("there was no answer", String::as_str);
         return Err(Failure::Unknown(format!(
             "{}: no answer at all: {why}; walk the way there with `{} doctor --kubeconfig {0}`",
-            arguments.kubeconfig.display(),
+            arguments.question.kubeconfig.display(),
             super::program()
         )));
     }
@@ -122,7 +118,8 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
     }
     let body = |token: &str| {
         let token = BearerToken::from(token);
-        let review = Review { version: arguments.version, token: &token, audiences: &arguments.audiences };
+        let review =
+            Review { version: arguments.question.version, token: &token, audiences: &arguments.question.audiences };
         review.body().into_boxed_slice()
     };
     let tokens = tokens(&arguments.tokens)?;

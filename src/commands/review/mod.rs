@@ -1,31 +1,24 @@
 //! `countersign review`: asks a running webhook what kube-apiserver would ask, and says what it would make of it.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use http::Version;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::output::Output;
+use super::question::QuestionFlags;
 use super::terminal::{self, Palette, printable};
 use super::token::TokenSource;
-use super::{Conclusion, Failure, Outcome, small_runtime};
+use super::{Conclusion, Failure, Outcome, block_on};
 use crate::wiring::kubeconfig::Connection;
-use crate::wiring::reviewer::{Accepted, Answer, Judgement, Review, ReviewVersion, Reviewer};
+use crate::wiring::reviewer::{Accepted, Answer, Judgement, Review, Reviewer};
 
 /// Posts a TokenReview to a running webhook exactly as kube-apiserver would, and prints the answer.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The kubeconfig that kube-apiserver would be given (--authentication-token-webhook-config-file).
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: PathBuf,
-    /// An audience to ask for; repeatable. The API server asks for its own names (--api-audiences).
-    #[arg(long = "audience", value_name = "AUDIENCE")]
-    audiences: Vec<String>,
-    /// The version of the review API to speak (--authentication-token-webhook-version).
-    #[arg(long, value_enum, default_value_t)]
-    version: ReviewVersion,
+    #[command(flatten)]
+    question: QuestionFlags,
     /// How to print the answer.
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
@@ -34,22 +27,25 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let connection = Connection::from_file(&arguments.kubeconfig).map_err(|error| Failure::wrong_use(&error))?;
-    let reviewer = Reviewer::new(&connection)
-        .map_err(|error| Failure::WrongUse(format!("{}: {}", arguments.kubeconfig.display(), super::chain(&error))))?;
+    let connection =
+        Connection::from_file(&arguments.question.kubeconfig).map_err(|error| Failure::wrong_use(&error))?;
+    let reviewer = Reviewer::new(&connection).map_err(|error| {
+        Failure::WrongUse(format!("{}: {}", arguments.question.kubeconfig.display(), super::chain(&error)))
+    })?;
     if connection.insecure && connection.server.scheme() == "https" {
         terminal::complain("countersign: insecure-skip-tls-verify: the webhook's certificate is not checked");
     }
     let token = arguments.token.read()?;
-    let review = Review { version: arguments.version, token: &token, audiences: &arguments.audiences };
-    let answer = small_runtime()?.block_on(reviewer.post(&review)).map_err(|error| {
+    let review =
+        Review { version: arguments.question.version, token: &token, audiences: &arguments.question.audiences };
+    let answer = block_on(reviewer.post(&review))?.map_err(|error| {
         let then = if error.retried { "kube-apiserver would try again" } else { "kube-apiserver would not try again" };
         Failure::Unknown(format!(
             "{} ({then}); check the server, its address and its certificate",
             super::chain(&error)
         ))
     })?;
-    let judgement = answer.judge(arguments.version, &arguments.audiences);
+    let judgement = answer.judge(arguments.question.version, &arguments.question.audiences);
     let document = || document(&answer, &judgement);
     let text =
         arguments.output.document(&document()).unwrap_or_else(|| text(&answer, &judgement, Palette::of_stdout()));

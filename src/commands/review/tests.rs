@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::token::BearerToken;
+use crate::wiring::reviewer::ReviewVersion;
 
 fn answered(status: StatusCode, body: &Value) -> (Answer, Judgement) {
     let token = BearerToken::from("token");

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use super::super::{Conclusion, Failure, Outcome, small_runtime, terminal};
+use super::super::{Conclusion, Failure, Outcome, block_on, terminal};
 use super::flags::LoginFlags;
 use super::{choose, failure, say, with_keeper};
 use crate::login::cluster;
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let caller =
         asked.as_ref().and_then(|_| runs::parent()).map(|process| Caller { process, cluster: cluster.server.clone() });
-    let takes = |token: &str| small_runtime().ok()?.block_on(cluster::takes(&cluster, token));
+    let takes = |token: &str| block_on(cluster::takes(&cluster, token)).ok()?;
     let cluster_takes: Option<AsksCluster<'_>> = if cluster.server.is_empty() { None } else { Some(&takes) };
     let order = Order { settings: &settings, force_refresh: arguments.force_refresh, caller, cluster_takes };
     let credential = credential(&store, order, verbose)?;

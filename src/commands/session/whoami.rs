@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::output::Output;
 use super::super::terminal::{self, Palette, printable};
-use super::super::{Conclusion, Failure, Outcome, explain, small_runtime};
+use super::super::{Conclusion, Failure, Outcome, block_on, explain};
 use super::context::ContextFlags;
 use super::flags::StoreFlags;
 use crate::clock::{Clock, SystemClock, UnixTime};
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 fn seen_as(config: &Path, session: &Session, kind: TokenKind) -> Result<String, Failure> {
     let Some(credential) = session.credential(kind) else { return Ok(String::new()) };
     let token = BearerToken::from(credential.token.as_str());
-    let explanation = small_runtime()?.block_on(explain::walk(config, &token, &[]))?;
+    let explanation = block_on(explain::walk(config, &token, &[]))??;
     Ok(match (explanation.user, explanation.outcome) {
         (Some(user), _) if user.groups.is_empty() => user.username,
         (Some(user), _) => format!("{} (groups {})", user.username, user.groups.join(", ")),

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, ProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Broken;
@@ -18,9 +20,6 @@ use crate::outbound;
 use crate::wiring::kubeconfig::Connection;
 use crate::wiring::reviewer::client_config;
 
-/// Go's own limit for a handshake.
-const DEADLINE: Duration = Duration::from_secs(10);
-
 /// What a handshake showed.
 pub(super) struct Seen {
     pub(super) summary: String,
@@ -29,7 +28,34 @@ pub(super) struct Seen {
 }
 
 /// Shakes hands as kube-apiserver would.
-pub(super) async fn perform(connection: &Connection, stream: TcpStream, now: UnixTime) -> Result<Seen, Broken> {
+pub(super) async fn perform(
+    connection: &Connection,
+    stream: TcpStream,
+    now: UnixTime,
+    limit: Duration,
+) -> Result<Seen, Broken> {
+    let stream = shake(connection, stream, limit).await?;
+    let (_, session) = stream.get_ref();
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        _ => "TLS 1.2",
+    };
+    let protocol = if session.alpn_protocol() == Some(b"h2") { "HTTP/2" } else { "HTTP/1.1" };
+    Ok(look(version, protocol, session.peer_certificates().unwrap_or_default(), now))
+}
+
+/// Shakes hands and only listens: a TLS 1.3 server refuses a client's certificate after the handshake, and whoever has sent
+/// something by then may lose the alert with the reset connection.
+pub(super) async fn refusal(connection: &Connection, stream: TcpStream, limit: Duration) -> Option<AlertDescription> {
+    let mut stream = shake(connection, stream, limit).await.ok()?;
+    let error = timeout(limit, stream.read_u8()).await.ok()?.err()?;
+    match error.get_ref()?.downcast_ref::<TlsError>()? {
+        TlsError::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    }
+}
+
+async fn shake(connection: &Connection, stream: TcpStream, limit: Duration) -> Result<TlsStream<TcpStream>, Broken> {
     let broken = |code, field, message, remedy| Broken { code, field, message, remedy };
     let config = client_config(connection).map_err(|error| {
         let remedy = "give PEM certificates, and a key that belongs to its certificate";
@@ -42,23 +68,15 @@ pub(super) async fn perform(connection: &Connection, stream: TcpStream, now: Uni
         broken("server_name_invalid", "tls-server-name", message, "give a DNS name or an IP address")
     })?;
     let connector = TlsConnector::from(Arc::new(config));
-    match timeout(DEADLINE, connector.connect(server_name, stream)).await {
+    match timeout(limit, connector.connect(server_name, stream)).await {
         Err(_) => Err(broken(
             "tls_timed_out",
             "server",
-            format!("no TLS handshake within {} s: kube-apiserver gives up then too", DEADLINE.as_secs()),
+            format!("no TLS handshake within {limit:?}: kube-apiserver gives up then too"),
             "see that the port is the webhook's, and that the webhook is not overloaded",
         )),
         Ok(Err(error)) => Err(explain(&error, name)),
-        Ok(Ok(stream)) => {
-            let (_, session) = stream.get_ref();
-            let version = match session.protocol_version() {
-                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-                _ => "TLS 1.2",
-            };
-            let protocol = if session.alpn_protocol() == Some(b"h2") { "HTTP/2" } else { "HTTP/1.1" };
-            Ok(look(version, protocol, session.peer_certificates().unwrap_or_default(), now))
-        }
+        Ok(Ok(stream)) => Ok(stream),
     }
 }
 

@@ -8,10 +8,15 @@ mod network;
 mod probe;
 
 use std::path::Path;
+use std::time::Duration;
+
+use rustls::AlertDescription;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use self::probe::Verdict;
-use super::kubeconfig::{Connection, Located};
-use super::reviewer::ReviewVersion;
+use super::kubeconfig::{Connection, KubeconfigError, Located};
+use super::reviewer::{self, ReviewVersion};
 use super::soundness::{self, Places};
 use crate::clock::UnixTime;
 use crate::findings::{Finding, Findings, Severity};
@@ -84,6 +89,30 @@ impl Question {
     }
 }
 
+/// How long each link may take. What an API server would wait for, where looking on for so long tells something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For the files: local ones take no time, and a pipe or a network drive may take forever.
+    pub file: Duration,
+    /// For a name. A resolver that takes longer is one that API servers would wait for with every new connection.
+    pub dns: Duration,
+    /// For one address. Go would go on for 30 seconds; whoever looks on learns nothing from that.
+    pub connect: Duration,
+    /// For all addresses of a name: no further one is tried after that.
+    pub addresses: Duration,
+    /// For a handshake: Go's own limit.
+    pub tls: Duration,
+    /// For a review and its whole answer: the API server's own limit.
+    pub review: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let [file, dns, connect, addresses, tls] = [5, 5, 5, 20, 10].map(Duration::from_secs);
+        Self { file, dns, connect, addresses, tls, review: reviewer::DEADLINE }
+    }
+}
+
 /// How far the walk went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -91,7 +120,7 @@ pub enum Outcome {
     Broken,
     /// To the end.
     Sound,
-    /// To the end, where the webhook could not tell.
+    /// To the end, where the webhook could not tell; or to where only an API server could go on.
     Unknown,
 }
 
@@ -108,23 +137,29 @@ pub struct Walk {
     pub outcome: Outcome,
 }
 
-/// Walks the way that a kubeconfig describes.
-pub async fn walk(file: &Path, question: &Question, now: UnixTime) -> Walk {
+/// Walks the way that a kubeconfig describes. Each link ends within its limit.
+pub async fn walk(file: &Path, question: &Question, now: UnixTime, limits: &Limits) -> Walk {
     let mut walk = Walk { passed: Vec::new(), broken: None, findings: Findings::new(), outcome: Outcome::Broken };
-    match Connection::locate(file) {
-        Ok(located) => walk.go(&located, question, now).await,
-        Err(error) => {
-            let remedy = if error.is_unreadable() {
-                "give the file that kube-apiserver is given, as a user who may read it"
-            } else {
-                ""
-            };
-            let message = format!("kube-apiserver would not start: {}", error.problem());
+    match locate(file, limits.file).await {
+        Some(Ok(located)) => walk.go(&located, question, now, limits).await,
+        Some(Err(error)) => walk.unusable(&error),
+        None => {
             walk.broken = Some(Link::Kubeconfig);
-            walk.push(Severity::Error, "kubeconfig_unusable", error.field(), message, remedy);
+            walk.outcome = Outcome::Unknown;
+            let message = format!("{}, or a file that it names, was not read within {:?}", file.display(), limits.file);
+            let remedy = "give regular files on this machine; a pipe may have nobody who writes to it";
+            walk.push(Severity::Error, "kubeconfig_timed_out", "", message, remedy);
         }
     }
     walk
+}
+
+/// Reads the kubeconfig aside, since reading cannot be interrupted; nothing if that takes too long.
+async fn locate(file: &Path, limit: Duration) -> Option<Result<Located, KubeconfigError>> {
+    let (sender, located) = oneshot::channel();
+    let file = file.to_owned();
+    std::thread::spawn(move || drop(sender.send(Connection::locate(&file))));
+    timeout(limit, located).await.ok()?.ok()
 }
 
 /// Why a link does not hold. The field is one of the cluster's, unless the caller is to blame.
@@ -136,7 +171,7 @@ struct Broken {
 }
 
 impl Walk {
-    async fn go(&mut self, located: &Located, question: &Question, now: UnixTime) {
+    async fn go(&mut self, located: &Located, question: &Question, now: UnixTime, limits: &Limits) {
         let Located { connection, cluster, user } = located;
         let places = Places { cluster: cluster.clone(), user: user.clone() };
         let examined = soundness::examine(connection, &places, now);
@@ -149,11 +184,24 @@ impl Walk {
             return;
         }
         self.hold(Link::Kubeconfig, &places, format!("{} as {}", connection.server, shown(connection)));
-        if let Err((link, broken)) = self.reach(connection, &places, now).await {
+        if let Err((link, broken)) = self.reach(connection, &places, now, limits).await {
             return self.end(link, &places, broken);
         }
-        match probe::ask(connection, question).await {
-            Err((link, broken)) => self.end(link, &places, broken),
+        if !question.is_probe && (connection.insecure || connection.server.scheme() == "http") {
+            let message = "your token is not sent, because others could read it on its way".to_owned();
+            let remedy = "mend what is not safe first; without a token of yours a made-up one is sent";
+            return self.end(
+                Link::Review,
+                &places,
+                Broken { code: "token_withheld", field: "server", message, remedy },
+            );
+        }
+        match probe::ask(connection, question, limits).await {
+            Err((link, broken)) => {
+                let alert = if broken.code == "no_answer" { refusal(connection, limits).await } else { None };
+                let (link, broken) = alert.map_or((link, broken), probe::turned_away);
+                self.end(link, &places, broken);
+            }
             Ok(answered) => {
                 self.hold(Link::Caller, &places, format!("let in as {}", shown(connection)));
                 self.hold(Link::Review, &places, answered.summary);
@@ -170,11 +218,17 @@ impl Walk {
     }
 
     /// From the name to an encrypted connection. Through a proxy, only as far as the proxy.
-    async fn reach(&mut self, connection: &Connection, places: &Places, now: UnixTime) -> Result<(), (Link, Broken)> {
+    async fn reach(
+        &mut self,
+        connection: &Connection,
+        places: &Places,
+        now: UnixTime,
+        limits: &Limits,
+    ) -> Result<(), (Link, Broken)> {
         let url = connection.proxy.as_ref().unwrap_or(&connection.server);
-        let found = network::addresses(url).await.map_err(|broken| (Link::Dns, broken))?;
+        let found = network::addresses(url, limits.dns).await.map_err(|broken| (Link::Dns, broken))?;
         self.hold(Link::Dns, places, found.summary(url));
-        let reached = network::connect(&found).await.map_err(|broken| (Link::Tcp, broken))?;
+        let reached = network::connect(&found, limits).await.map_err(|broken| (Link::Tcp, broken))?;
         self.hold(Link::Tcp, places, reached.summary.clone());
         for (message, remedy) in &reached.remarks {
             let path = places.cluster_field("server");
@@ -183,13 +237,35 @@ impl Walk {
         if connection.proxy.is_some() || connection.server.scheme() != "https" {
             return Ok(());
         }
-        let seen = handshake::perform(connection, reached.stream, now).await.map_err(|broken| (Link::Tls, broken))?;
+        let seen = handshake::perform(connection, reached.stream, now, limits.tls).await;
+        let seen = seen.map_err(|broken| (Link::Tls, broken))?;
         self.hold(Link::Tls, places, seen.summary);
         for (code, message) in seen.remarks {
             let remedy = "renew the webhook's certificate; countersign takes up a new file without a restart";
             self.push(Severity::Warning, code, &places.cluster_field("server"), message, remedy);
         }
         Ok(())
+    }
+
+    /// A kubeconfig that the walk cannot begin with. Whether an API server could, is another question.
+    fn unusable(&mut self, error: &KubeconfigError) {
+        self.broken = Some(Link::Kubeconfig);
+        let remedy = error.remedy();
+        let message = if error.is_unreadable() {
+            format!("{}: {}", error.file().display(), error.problem())
+        } else if error.is_unsupported() {
+            format!("countersign cannot go on where kube-apiserver would: {}", error.problem())
+        } else {
+            return self.push(
+                Severity::Error,
+                "kubeconfig_unusable",
+                error.field(),
+                format!("kube-apiserver would not start: {}", error.problem()),
+                remedy,
+            );
+        };
+        self.outcome = Outcome::Unknown;
+        self.push(Severity::Error, "kubeconfig_unusable", error.field(), message, remedy);
     }
 
     fn hold(&mut self, link: Link, places: &Places, detail: String) {
@@ -207,6 +283,16 @@ impl Walk {
     fn push(&mut self, severity: Severity, code: &'static str, path: &str, message: String, remedy: &str) {
         self.findings.push(Finding { code, severity, path: path.to_owned(), message, remedy: remedy.to_owned() });
     }
+}
+
+/// Why the webhook turned a caller away after the handshake, if it says so to somebody who listens.
+async fn refusal(connection: &Connection, limits: &Limits) -> Option<AlertDescription> {
+    if connection.proxy.is_some() || connection.server.scheme() != "https" {
+        return None;
+    }
+    let found = network::addresses(&connection.server, limits.dns).await.ok()?;
+    let reached = network::connect(&found, limits).await.ok()?;
+    handshake::refusal(connection, reached.stream, limits.tls).await
 }
 
 /// What the API server shows the webhook, in words.

@@ -8,14 +8,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
-use super::Broken;
+use super::{Broken, Limits};
 use crate::outbound;
-
-/// A resolver that takes longer is one that API servers would wait for with every new connection.
-const DNS_DEADLINE: Duration = Duration::from_secs(5);
-
-/// Per address. Go would go on for 30 seconds; whoever looks on learns nothing from that.
-const TCP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where a host is.
 pub(super) struct Found {
@@ -36,7 +30,7 @@ impl Found {
 }
 
 /// Looks the host of a URL up.
-pub(super) async fn addresses(url: &Url) -> Result<Found, Broken> {
+pub(super) async fn addresses(url: &Url, limit: Duration) -> Result<Found, Broken> {
     let port = url.port_or_known_default().unwrap_or_default();
     let name = match url.host() {
         Some(Host::Ipv4(ip)) => return Ok(Found { addresses: vec![(ip, port).into()], is_name: false }),
@@ -44,6 +38,14 @@ pub(super) async fn addresses(url: &Url) -> Result<Found, Broken> {
         Some(Host::Domain(name)) => name.to_owned(),
         None => String::new(),
     };
+    looked_up(&name, limit, async { Ok(lookup_host((name.as_str(), port)).await?.collect()) }).await
+}
+
+async fn looked_up(
+    name: &str,
+    limit: Duration,
+    lookup: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+) -> Result<Found, Broken> {
     let broken = |message| Broken {
         code: "name_unknown",
         field: "server",
@@ -51,15 +53,12 @@ pub(super) async fn addresses(url: &Url) -> Result<Found, Broken> {
         remedy: "correct the name, or use an address (with tls-server-name for the certificate's name); look it up on the API \
                  server's machine, whose resolver counts",
     };
-    match timeout(DNS_DEADLINE, lookup_host((name.as_str(), port))).await {
-        Err(_) => Err(broken(format!("the resolver did not answer within {} s for {name}", DNS_DEADLINE.as_secs()))),
+    match timeout(limit, lookup).await {
+        Err(_) => Err(broken(format!("the resolver did not answer within {limit:?} for {name}"))),
         Ok(Err(error)) => Err(broken(format!("{name} has no address here: {error}"))),
-        Ok(Ok(found)) => {
-            let mut addresses: Vec<SocketAddr> = found.collect();
+        Ok(Ok(addresses)) if addresses.is_empty() => Err(broken(format!("{name} has no address here"))),
+        Ok(Ok(mut addresses)) => {
             addresses.dedup();
-            if addresses.is_empty() {
-                return Err(broken(format!("{name} has no address here")));
-            }
             Ok(Found { addresses, is_name: true })
         }
     }
@@ -72,13 +71,17 @@ pub(super) struct Reached {
     pub(super) remarks: Vec<(String, &'static str)>,
 }
 
-/// Connects to the first address that takes a connection.
-pub(super) async fn connect(found: &Found) -> Result<Reached, Broken> {
+/// Connects to the first address that takes a connection, of those that there is time for.
+pub(super) async fn connect(found: &Found, limits: &Limits) -> Result<Reached, Broken> {
     let mut remarks = Vec::new();
     let mut last = None;
-    for address in &found.addresses {
+    let began = Instant::now();
+    for (position, address) in found.addresses.iter().enumerate() {
         let started = Instant::now();
-        match timeout(TCP_DEADLINE, TcpStream::connect(address)).await {
+        if position > 0 && started.duration_since(began) >= limits.addresses {
+            break;
+        }
+        match timeout(limits.connect, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 let summary = format!("{address} in {} ms", started.elapsed().as_millis());
                 return Ok(Reached { stream, summary, remarks });
@@ -88,7 +91,7 @@ pub(super) async fn connect(found: &Found) -> Result<Reached, Broken> {
                 last = Some(Broken {
                     code: "connection_timed_out",
                     field: "server",
-                    message: format!("{address} did not answer within {} s", TCP_DEADLINE.as_secs()),
+                    message: format!("{address} did not answer within {:?}", limits.connect),
                     remedy: "look for a firewall or network policy between here and there, and whether the address is right",
                 });
             }
@@ -114,4 +117,65 @@ fn refusal(address: SocketAddr, error: &io::Error) -> Broken {
         _ => ("connection_failed", "see that there is a route to it from here"),
     };
     Broken { code, field: "server", message: format!("{address}: {}", outbound::chain(error)), remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// A port whose queue is full, so that further connections are never answered, and what fills it.
+    async fn overrun() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(Ok(stream)) = timeout(SHORT, TcpStream::connect(address)).await {
+            queued.push(stream);
+        }
+        (address, listener, queued)
+    }
+
+    #[tokio::test]
+    async fn a_resolver_that_does_not_answer_is_not_waited_for() {
+        let broken = looked_up("hook.example.com", SHORT, std::future::pending()).await.err().unwrap();
+        assert_eq!(
+            (broken.code, broken.message.as_str()),
+            ("name_unknown", "the resolver did not answer within 50ms for hook.example.com")
+        );
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_is_given_up() {
+        let (address, _listener, _queued) = overrun().await;
+        let found = Found { addresses: vec![address], is_name: false };
+        let broken = connect(&found, &Limits { connect: SHORT, ..Limits::default() }).await.err().unwrap();
+        assert_eq!(
+            (broken.code, broken.message),
+            ("connection_timed_out", format!("{address} did not answer within 50ms"))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_next_address_is_tried_and_what_was_wrong_with_the_first_is_kept() {
+        let (silent, _listener, _queued) = overrun().await;
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let found = Found { addresses: vec![silent, open.local_addr().unwrap()], is_name: true };
+        let reached = connect(&found, &Limits { connect: SHORT, ..Limits::default() }).await.ok().unwrap();
+        let remarks: Vec<_> = reached.remarks.into_iter().map(|(message, _)| message).collect();
+        assert_eq!(remarks, [format!("{silent} did not answer within 50ms")]);
+    }
+
+    #[tokio::test]
+    async fn many_addresses_do_not_add_up_to_hours() {
+        let (silent, _listener, _queued) = overrun().await;
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let found = Found { addresses: vec![silent, open.local_addr().unwrap()], is_name: true };
+        let limits = Limits { connect: SHORT, addresses: Duration::ZERO, ..Limits::default() };
+        assert_eq!(connect(&found, &limits).await.err().unwrap().code, "connection_timed_out");
+    }
 }

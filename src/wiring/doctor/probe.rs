@@ -5,7 +5,7 @@ use std::error::Error;
 use http::Version;
 use rustls::{AlertDescription, Error as TlsError};
 
-use super::{Broken, Link, Question};
+use super::{Broken, Limits, Link, Question};
 use crate::authn::Cause;
 use crate::findings::Severity;
 use crate::outbound;
@@ -30,14 +30,18 @@ pub(super) struct Answered {
 }
 
 /// Asks the question over a connection of its own.
-pub(super) async fn ask(connection: &Connection, question: &Question) -> Result<Answered, (Link, Broken)> {
+pub(super) async fn ask(
+    connection: &Connection,
+    question: &Question,
+    limits: &Limits,
+) -> Result<Answered, (Link, Broken)> {
     let reviewer = Reviewer::new(connection).map_err(|error| {
         let remedy = "change the kubeconfig so that it says one thing";
         let message = outbound::chain(&error);
         (Link::Review, Broken { code: "kubeconfig_unusable", field: "server", message, remedy })
     })?;
     let review = Review { version: question.version, token: &question.token, audiences: &question.audiences };
-    let answer = reviewer.post(&review).await.map_err(|error| no_answer(&error))?;
+    let answer = reviewer.with_deadline(limits.review).post(&review).await.map_err(|error| no_answer(&error))?;
     if matches!(answer.status.as_u16(), 401 | 403) {
         let message = format!("the webhook does not let this caller in: {}", said(&answer));
         let remedy = "show what server.callers asks for: a client certificate of that authority with an allowed name, or one of the \
@@ -63,20 +67,25 @@ fn no_answer(error: &NoAnswer) -> (Link, Broken) {
             }
         });
     if let Some(alert) = alert {
-        let what = match alert {
-            AlertDescription::CertificateRequired => {
-                "it wants a client certificate, and the kubeconfig has none".to_owned()
-            }
-            other => format!("it refuses the client certificate ({other:?})"),
-        };
-        let remedy = "put a client certificate into the kubeconfig that the webhook's client authority signed";
-        let message = format!("the webhook closed the connection: {what}");
-        return (Link::Caller, Broken { code: "caller_refused", field: "", message, remedy });
+        return turned_away(alert);
     }
     let again = if error.retried { "would try again" } else { "would not try again" };
     let message = format!("{} (kube-apiserver {again})", outbound::chain(error));
     let remedy = "see the webhook's log; an answer has to come within 30 s";
     (Link::Review, Broken { code: "no_answer", field: "server", message, remedy })
+}
+
+/// The webhook ended the connection because of what the caller showed.
+pub(super) fn turned_away(alert: AlertDescription) -> (Link, Broken) {
+    let what = match alert {
+        AlertDescription::CertificateRequired => {
+            "it wants a client certificate, and the kubeconfig has none".to_owned()
+        }
+        other => format!("it refuses the client certificate ({other:?})"),
+    };
+    let remedy = "put a client certificate into the kubeconfig that the webhook's client authority signed";
+    let message = format!("the webhook closed the connection: {what}");
+    (Link::Caller, Broken { code: "caller_refused", field: "", message, remedy })
 }
 
 fn http_failure(answer: &Answer) -> Broken {

@@ -24,6 +24,9 @@ use crate::wiring::pki::{Authority, Identity, Validity};
 /// What a webhook answers to everything.
 type Reply = fn() -> (StatusCode, String);
 
+/// For what would never happen.
+const SHORT: Duration = Duration::from_millis(50);
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn now() -> UnixTime {
@@ -106,23 +109,34 @@ fn with_client_certificates(identity: &Identity, callers: &Authority) -> rustls:
     roots.add(callers.certificate_der()).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
     let (chain, key) = identity.to_rustls().unwrap();
-    rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
-        .unwrap()
+        .unwrap();
+    // As countersign: a client that may send at once loses the alert more often.
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config
 }
 
 async fn walk_with(connection: &Connection, question: &Question) -> Walk {
+    walk_within(Limits::default(), connection, question).await
+}
+
+async fn walk_within(limits: Limits, connection: &Connection, question: &Question) -> Walk {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("webhook.kubeconfig");
     fs::write(&file, connection.to_yaml("hook").as_bytes()).unwrap();
-    walk(&file, question, now()).await
+    walk(&file, question, now(), &limits).await
 }
 
 async fn walk_to(connection: &Connection) -> Walk {
-    walk_with(connection, &Question::probe(Vec::new(), ReviewVersion::V1)).await
+    walk_with(connection, &probing()).await
+}
+
+fn probing() -> Question {
+    Question::probe(Vec::new(), ReviewVersion::V1)
 }
 
 /// Where it broke, and what was said about it.
@@ -163,10 +177,10 @@ async fn a_sound_way_is_walked_to_its_end() {
 
 #[tokio::test]
 async fn a_file_that_is_not_there_ends_it_at_once() {
-    let question = Question::probe(Vec::new(), ReviewVersion::V1);
-    let walk = walk(Path::new("/nonexistent/webhook.kubeconfig"), &question, now()).await;
-    let remedied = walk.findings.iter().all(|finding| !finding.remedy.is_empty());
-    assert_eq!((walk.broken, walk.outcome, remedied), (Some(Link::Kubeconfig), Outcome::Broken, true));
+    let walk = walk(Path::new("/nonexistent/webhook.kubeconfig"), &probing(), now(), &Limits::default()).await;
+    let found: Vec<_> = walk.findings.iter().map(|found| (found.message.as_str(), found.remedy.is_empty())).collect();
+    let message = "/nonexistent/webhook.kubeconfig: cannot be read: No such file or directory (os error 2)";
+    assert_eq!((walk.broken, walk.outcome, found), (Some(Link::Kubeconfig), Outcome::Unknown, vec![(message, false)]));
 }
 
 #[tokio::test]
@@ -174,7 +188,7 @@ async fn a_context_that_leads_nowhere_ends_it_with_its_field() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("webhook.kubeconfig");
     fs::write(&file, "current-context: hook\n").unwrap();
-    let walk = walk(&file, &Question::probe(Vec::new(), ReviewVersion::V1), now()).await;
+    let walk = walk(&file, &probing(), now(), &Limits::default()).await;
     let found: Vec<_> = walk.findings.iter().map(|finding| (finding.code, finding.path.as_str())).collect();
     assert_eq!((walk.broken, found), (Some(Link::Kubeconfig), vec![("kubeconfig_unusable", "current-context")]));
 }
@@ -273,6 +287,120 @@ async fn a_webhook_that_wants_another_client_certificate_or_one_at_all() {
             assert_eq!(broke(&walk), (Some(Link::Caller), expected.clone()), "{}", walk.findings);
         }
     }
+}
+
+/// A port that reads a greeting, says something, and then nothing more; what it said is in `said`.
+async fn stalling(said: &'static [u8]) -> (Connection, JoinSet<()>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("https://{}/authenticate", listener.local_addr().unwrap())).unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(said).await;
+        std::future::pending::<()>().await;
+    });
+    (connection(url, Some(authority().certificate_pem().into_bytes())), tasks)
+}
+
+#[tokio::test]
+async fn a_peer_that_stalls_before_or_within_the_handshake_is_not_waited_for() {
+    // Nothing; the head of a record of 64 bytes; the beginning of a ServerHello in it.
+    for said in [&b""[..], b"\x16\x03\x03\x00\x40", b"\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x03\x03"] {
+        let (connection, _tasks) = stalling(said).await;
+        let limits = Limits { tls: SHORT, ..Limits::default() };
+        let walk = walk_within(limits, &connection, &probing()).await;
+        assert_eq!(broke(&walk), (Some(Link::Tls), at_server("tls_timed_out")), "{said:?}");
+        let [.., found] = walk.findings.iter().collect::<Vec<_>>()[..] else { panic!("nothing was found") };
+        assert_eq!(found.message, "no TLS handshake within 50ms: kube-apiserver gives up then too");
+    }
+}
+
+/// Bytes that go on and on, or begin and then never come.
+struct Endless {
+    begins: bool,
+    flows: bool,
+}
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        if !self.begins && !self.flows {
+            return std::task::Poll::Pending;
+        }
+        self.begins = false;
+        std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from_static(&[b' '; 16 * 1024])))))
+    }
+}
+
+/// A webhook whose answers have such a body; without one, it never answers.
+async fn endless(body: Option<fn() -> Endless>) -> (Connection, JoinSet<Infallible>) {
+    let authority = authority();
+    let identity = authority.serving_certificate(&["127.0.0.1"], valid()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Url::parse(&format!("https://{}/authenticate", listener.local_addr().unwrap())).unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(https::serve(
+        listener,
+        Arc::new(https::tls(&identity).unwrap()),
+        || (),
+        move |_| async move {
+            match body {
+                Some(body) => Response::new(body().boxed()),
+                None => std::future::pending().await,
+            }
+        },
+    ));
+    (connection(server, Some(authority.certificate_pem().into_bytes())), tasks)
+}
+
+#[tokio::test]
+async fn an_answer_that_never_begins_or_never_ends_is_not_waited_for() {
+    let bodies: [Option<fn() -> Endless>; 3] =
+        [None, Some(|| Endless { begins: false, flows: false }), Some(|| Endless { begins: true, flows: false })];
+    for body in bodies {
+        let (connection, _tasks) = endless(body).await;
+        let limits = Limits { review: SHORT, tls: Duration::from_millis(500), ..Limits::default() };
+        let walk = walk_within(limits, &connection, &probing()).await;
+        assert_eq!(broke(&walk), (Some(Link::Review), at_server("no_answer")));
+        let text = walk.findings.to_string();
+        assert!(text.contains("operation timed out"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_cut_off() {
+    let (connection, _tasks) = endless(Some(|| Endless { begins: true, flows: true })).await;
+    let walk = walk_to(&connection).await;
+    assert_eq!((broke(&walk), walk.outcome), ((None, at_server("answer_unusable")), Outcome::Broken));
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_come_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("webhook.kubeconfig");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let walk = walk(&pipe, &probing(), now(), &Limits { file: SHORT, ..Limits::default() }).await;
+    let expected = (Some(Link::Kubeconfig), vec![("kubeconfig_timed_out", String::new())]);
+    assert_eq!((broke(&walk), walk.outcome), (expected, Outcome::Unknown));
+}
+
+#[tokio::test]
+async fn what_only_we_do_not_support_is_not_said_to_stop_an_api_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("webhook.kubeconfig");
+    let sound = connection(Url::parse("https://127.0.0.1:1/a").unwrap(), None).to_yaml("hook");
+    fs::write(&file, sound.replace("token: caller", "username: a")).unwrap();
+    let walk = walk(&file, &probing(), now(), &Limits::default()).await;
+    let found: Vec<_> = walk.findings.iter().map(|found| (found.code, found.message.as_str())).collect();
+    let message = "countersign cannot go on where kube-apiserver would: is not supported here; use a client certificate or a token";
+    assert_eq!((walk.outcome, found), (Outcome::Unknown, vec![("kubeconfig_unusable", message)]));
 }
 
 #[tokio::test]

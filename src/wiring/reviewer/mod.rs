@@ -21,7 +21,7 @@ use super::kubeconfig::Connection;
 use crate::outbound::is_loopback;
 
 /// The API server's own limit for one request, the answer's body included.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The most that is read of an answer. The API server has no such limit; real answers have a few kilobytes.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -79,6 +79,7 @@ pub struct Reviewer {
     client: reqwest::Client,
     url: Url,
     authorization: Option<HeaderValue>,
+    deadline: Duration,
 }
 
 impl Reviewer {
@@ -95,7 +96,13 @@ impl Reviewer {
             value.set_sensitive(true);
             Ok(value)
         });
-        Ok(Self { client, url, authorization: bearer.transpose()? })
+        Ok(Self { client, url, authorization: bearer.transpose()?, deadline: DEADLINE })
+    }
+
+    /// Waits for another time than kube-apiserver does.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// An HTTP client for a connection. `url`, which leads there, gets the host that the server's certificate is for.
@@ -130,12 +137,13 @@ impl Reviewer {
     /// Posts one review, once: kube-apiserver's retries are reported by [`Judgement`], not imitated.
     ///
     /// # Errors
-    /// If no complete answer came within kube-apiserver's 30 seconds.
+    /// If no complete answer came within kube-apiserver's 30 seconds (or [`Self::with_deadline`]).
     pub async fn post(&self, review: &Review<'_>) -> Result<Answer, NoAnswer> {
         let started = Instant::now();
         let mut request = self
             .client
             .post(self.url.clone())
+            .timeout(self.deadline)
             .header(header::ACCEPT, "application/json, */*")
             .header(header::CONTENT_TYPE, "application/json")
             .body(review.body());
