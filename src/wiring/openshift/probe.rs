@@ -28,6 +28,12 @@ pub async fn probe(secret: &Object, token: Option<&BearerToken>, audiences: &[St
     let Some(text) = super::rules::kubeconfig_text(secret) else {
         return failed("the webhook cannot be asked because the secret has no kubeconfig".to_owned());
     };
+    // Whoever can write the secret must not learn what is in files of whoever checks it.
+    if Connection::names_files(&text) {
+        return failed(
+            "the webhook is not asked because the kubeconfig names files, which no operator follows".to_owned(),
+        );
+    }
     let connection = match Connection::from_yaml(&text, Path::new("kubeConfig")) {
         Ok(connection) => connection,
         Err(error) => return failed(chain(&error)),
@@ -36,6 +42,9 @@ pub async fn probe(secret: &Object, token: Option<&BearerToken>, audiences: &[St
         Ok(reviewer) => reviewer,
         Err(error) => return failed(chain(&error)),
     };
+    if token.is_some() && (connection.insecure || connection.server.scheme() == "http") {
+        return failed("the token is not sent because others could read it on its way; ask without one".to_owned());
+    }
     let made_up = BearerToken::from(NO_TOKEN);
     let review = Review { version: ReviewVersion::V1, token: token.unwrap_or(&made_up), audiences };
     let answer = match reviewer.post(&review).await {

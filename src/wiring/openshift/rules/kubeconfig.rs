@@ -86,6 +86,11 @@ pub(super) struct User {
     password: Option<String>,
     exec: Option<Value>,
     auth_provider: Option<Value>,
+    #[serde(rename = "as")]
+    impersonated: Option<String>,
+    as_uid: Option<String>,
+    as_groups: Option<Vec<String>>,
+    as_user_extra: Option<BTreeMap<String, Vec<String>>>,
 }
 
 impl User {
@@ -163,7 +168,8 @@ fn parse(text: &str, path: &str, report: &mut Report) -> Option<Kubeconfig> {
             } else {
                 "this is of a wrong type"
             };
-            unreadable(format!("{path}.{}", error.path()), why);
+            let within = error.path().to_string();
+            unreadable(if within == "." { path.to_owned() } else { format!("{path}.{within}") }, why);
             return None;
         }
     };
@@ -247,14 +253,19 @@ fn check_user(user: &User, path: &str, now: UnixTime, report: &mut Report) {
         }
     }
     mechanism(user, path, report);
+    impersonation(user, path, report);
+    token(user, path, report);
     material::check_user(user, path, now, report);
 }
 
 /// One way to authenticate is a must, in the operator's order of looking.
 fn mechanism(user: &User, path: &str, report: &mut Report) {
     const PASSWORD: &str = "use a client certificate or a token: countersign takes no passwords";
+    if is_set(user.token.as_ref()) && (is_set(user.username.as_ref()) || is_set(user.password.as_ref())) {
+        let message = "kube-apiserver does not start with this file because a password and a token are both given";
+        report.error("kubeconfig_two_mechanisms", format!("{path}.token"), message, "keep one of the two");
+    }
     if is_set(user.username.as_ref()) {
-        let token_path = format!("{path}.token");
         let path = format!("{path}.password");
         if is_set(user.password.as_ref()) {
             let message = "the API server logs in at the webhook with a password";
@@ -262,10 +273,6 @@ fn mechanism(user: &User, path: &str, report: &mut Report) {
         } else {
             let message = format!("the webhook is not honored because username is given without a password; {FORMER}");
             report.error("kubeconfig_password_missing", path, message, PASSWORD);
-        }
-        if is_set(user.token.as_ref()) {
-            let message = "kube-apiserver does not start with this file because username and token are both given";
-            report.error("kubeconfig_two_mechanisms", token_path, message, "keep one of the two");
         }
     } else if user.certificate().is_some() {
         if user.key().is_none() {
@@ -284,6 +291,25 @@ fn mechanism(user: &User, path: &str, report: &mut Report) {
             format!("the webhook is not honored because at least one authentication mechanism needs to be configured; {FORMER}"),
             "add client-certificate-data and client-key-data, or a token; what other platforms allow (user: {}) is refused here",
         );
+    }
+}
+
+fn impersonation(user: &User, path: &str, report: &mut Report) {
+    let has_more = is_set(user.as_uid.as_ref())
+        || user.as_groups.as_ref().is_some_and(|groups| !groups.is_empty())
+        || user.as_user_extra.as_ref().is_some_and(|extra| !extra.is_empty());
+    if has_more && !is_set(user.impersonated.as_ref()) {
+        let message = "kube-apiserver does not start with this file because it asks for another's uid, groups or extra \
+                       attributes without naming the user (as)";
+        report.error("kubeconfig_impersonation", path.to_owned(), message, "remove them; name the caller itself");
+    }
+}
+
+/// Pasted tokens often have a line break at the end.
+fn token(user: &User, path: &str, report: &mut Report) {
+    if user.token.as_ref().is_some_and(|token| token.chars().any(|c| c.is_ascii_control() && c != '\t')) {
+        let message = "every review fails because the token has a character that no HTTP header can carry";
+        report.error("kubeconfig_token", format!("{path}.token"), message, "take the line break away");
     }
 }
 

@@ -12,9 +12,10 @@ use x509_parser::certificate::X509Certificate;
 use super::kubeconfig::{Cluster, User};
 use super::report::Report;
 use crate::clock::UnixTime;
+use crate::config::certificates::Age;
+use crate::wiring::pem;
 
-/// Every renewal is a rollout that somebody has to plan, so they want to hear of it a month before; for certificates that
-/// live for less than three months, in the last third of their life.
+/// Every renewal is a rollout that somebody has to plan, so they want to hear of it a month before.
 const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 const DIES: &str = "no kube-apiserver starts with this file (the operator does not look at it, and the rollout stops at the first node)";
@@ -53,15 +54,26 @@ pub(super) fn check_cluster(cluster: &Cluster, path: &str, now: UnixTime, report
 }
 
 fn authority(pem: &[u8], path: &str, now: UnixTime, report: &mut Report) {
+    if pem::has_private_key(pem) {
+        let message = "there is a private key beside the certificates to trust, in what others may read";
+        report.warning(
+            "authority_with_key",
+            path,
+            message,
+            "leave the certificates alone there, and exchange that key",
+        );
+    }
     // As Go: what is no certificate is overlooked, as long as there is one.
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+    let pem = pem::certificates(pem);
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
     let parsed: Vec<_> =
         found.iter().filter_map(|der| Some(x509_parser::parse_x509_certificate(der).ok()?.1)).collect();
     if parsed.is_empty() {
         let message = format!("{DIES}: it has no certificate that can be read (unable to load root certificates)");
         return report.error("authority_not_pem", path, message, "put PEM certificates there, base64-encoded once");
     }
-    let expired = parsed.iter().filter(|certificate| matches!(Age::of(certificate, now), Age::Expired)).count();
+    let expired =
+        parsed.iter().filter(|certificate| matches!(Age::with_notice(certificate, now, NOTICE), Age::Expired)).count();
     if expired == parsed.len() {
         let message = "the webhook's certificate is not accepted because the authority's certificate has expired";
         report.error(
@@ -74,8 +86,19 @@ fn authority(pem: &[u8], path: &str, now: UnixTime, report: &mut Report) {
         let message = format!("{expired} of the {} authorities have expired", parsed.len());
         report.warning("authority_expired", path, message, "remove them with the next change");
     }
+    let early = parsed
+        .iter()
+        .filter(|certificate| matches!(Age::with_notice(certificate, now, NOTICE), Age::NotYetValid))
+        .count();
+    if early == parsed.len() {
+        let message = "the webhook's certificate is not accepted because the authority's is not valid yet";
+        report.error("authority_not_yet_valid", path, message, "check the clocks, or give the present authority");
+    } else if early > 0 {
+        let message = format!("{early} of the {} authorities are not valid yet", parsed.len());
+        report.warning("authority_not_yet_valid", path, message, "keep the present one until they are");
+    }
     for certificate in &parsed {
-        if let Age::ExpiresSoon = Age::of(certificate, now) {
+        if let Age::ExpiresSoon = Age::with_notice(certificate, now, NOTICE) {
             let message = format!("the authority's certificate expires on {}", certificate.validity().not_after);
             let remedy = "put the new authority beside it in time: a change of this file is a rollout";
             report.warning("authority_expires_soon", path, message, remedy);
@@ -115,6 +138,12 @@ pub(super) fn check_user(user: &User, path: &str, now: UnixTime, report: &mut Re
             "issue it with clientAuth",
         );
     }
+    if leaf.is_ca() {
+        let message =
+            "the client certificate is an authority: whoever has this file can issue callers, and maybe webhooks";
+        let remedy = "let the authority issue a client certificate; its key belongs into no kubeconfig";
+        report.warning("client_certificate_is_authority", path_of("client-certificate-data"), message, remedy);
+    }
     let Some(key) = user.key() else { return };
     let Ok(key) = PrivateKeyDer::from_pem_slice(key) else {
         let message = format!("{DIES}: the client key is not an unencrypted PEM key");
@@ -140,7 +169,7 @@ pub(super) fn check_user(user: &User, path: &str, now: UnixTime, report: &mut Re
 
 fn validity(certificate: &X509Certificate<'_>, path: &str, now: UnixTime, report: &mut Report) {
     let validity = certificate.validity();
-    match Age::of(certificate, now) {
+    match Age::with_notice(certificate, now, NOTICE) {
         Age::NotYetValid => {
             let message = format!(
                 "webhooks refuse the client certificate because it is not valid before {}",
@@ -162,29 +191,5 @@ fn validity(certificate: &X509Certificate<'_>, path: &str, now: UnixTime, report
             report.warning("client_certificate_expires_soon", path, message, remedy);
         }
         Age::Good => {}
-    }
-}
-
-enum Age {
-    NotYetValid,
-    Good,
-    ExpiresSoon,
-    Expired,
-}
-
-impl Age {
-    fn of(certificate: &X509Certificate<'_>, now: UnixTime) -> Self {
-        let seconds = |time: i64| UnixTime::from_seconds(u64::try_from(time).unwrap_or(0));
-        let from = seconds(certificate.validity().not_before.timestamp());
-        let until = seconds(certificate.validity().not_after.timestamp());
-        if now < from {
-            Self::NotYetValid
-        } else if now > until {
-            Self::Expired
-        } else if until.since(now) < NOTICE.min(until.since(from) / 3) {
-            Self::ExpiresSoon
-        } else {
-            Self::Good
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! The OAuth metadata in the config map: what the API server serves, and does not start with when it is wrong.
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::super::objects::{Kind, Object, Objects};
 use super::super::{METADATA_KEY, NAMESPACE};
 use super::report::Report;
 use super::{Authentication, Type};
+use crate::wiring::address;
 
 const PATH: &str = "spec.oauthMetadata.name";
 
@@ -123,13 +123,14 @@ pub(super) fn check_config_map(config_map: &Object, report: &mut Report) {
 
 fn types(members: &Map<String, Value>, path: &str, report: &mut Report) {
     for (name, is_list) in KNOWN {
-        let fits = match members.get(name) {
-            None | Some(Value::Null) => true,
-            Some(Value::String(_)) => !is_list,
-            Some(Value::Array(items)) => is_list && items.iter().all(|item| item.is_string() || item.is_null()),
-            Some(_) => false,
+        let fits = |value: &Value| match value {
+            Value::Null => true,
+            Value::String(_) => !is_list,
+            Value::Array(items) => is_list && items.iter().all(|item| item.is_string() || item.is_null()),
+            _ => false,
         };
-        if !fits {
+        // Go takes a member in any case for the one that it looks for.
+        if !members.iter().filter(|(member, _)| member.eq_ignore_ascii_case(name)).all(|(_, value)| fits(value)) {
             let expected = if is_list { "a list of texts" } else { "text" };
             let message = format!("{name} must be {expected}: {DIES}");
             report.error("metadata_wrong_type", format!("{path}.{name}"), message, "write what is expected");
@@ -145,7 +146,7 @@ fn urls(members: &Map<String, Value>, path: &str, report: &mut Report) {
             None | Some(Value::Null) => "",
             Some(_) => continue,
         };
-        let Some(url) = Url::parse(text).ok().filter(Url::has_host) else {
+        let Some(url) = address::parse(text) else {
             let message = format!("{name} must be a URL with a scheme and a host: {DIES}");
             report.error("metadata_url", path, message, format!("write the provider's {name}"));
             continue;

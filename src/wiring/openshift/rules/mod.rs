@@ -27,7 +27,7 @@ use super::objects::{Kind, Object, Objects};
 use crate::clock::UnixTime;
 use crate::findings::{Finding, Findings, Severity};
 
-pub use self::operators::{degraded, unrest};
+pub use self::operators::{degraded, has_rolled_out_since, unrest};
 pub use self::schema::is_name;
 pub use self::secret::kubeconfig_text;
 pub use self::served::Served;
@@ -119,6 +119,18 @@ fn names(objects: &Objects, report: &mut Report) {
             "the Authentication cluster is there more than once, and only the first was looked at",
             "keep one of them",
         );
+    }
+    for (kind, code) in [(Kind::Secret, "secret_duplicate"), (Kind::ConfigMap, "metadata_duplicate")] {
+        let mut seen = Vec::new();
+        for object in objects.of(kind) {
+            let place = (object.namespace(), object.name());
+            if seen.contains(&place) {
+                let path = format!("{}/{}:metadata.name", kind.name().to_lowercase(), object.name());
+                let message = "it is there more than once: the first was looked at, and applying leaves the last";
+                report.error(code, path, message, "keep one of them");
+            }
+            seen.push(place);
+        }
     }
     for other in &objects.others {
         if other.starts_with("Authentication (") {

@@ -121,6 +121,18 @@ pub fn unrest(api_server: &Object) -> Option<String> {
     report.into_findings().iter().next().map(|finding| finding.message.clone())
 }
 
+/// Whether every node has got a new revision after a moment (as Kubernetes writes times, which sort as text).
+#[must_use]
+pub fn has_rolled_out_since(api_server: &Object, moment: &str) -> bool {
+    let text = |condition: &Value, field| condition.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    !moment.is_empty()
+        && api_server.list("/status/conditions").iter().any(|condition| {
+            text(condition, "type") == "NodeInstallerProgressing"
+                && text(condition, "status") == "False"
+                && text(condition, "lastTransitionTime").as_str() > moment
+        })
+}
+
 /// What the operator made of the `Authentication`: the live truth before it is rolled out.
 fn observed(authentication: &Authentication<'_>, api_server: &Object, report: &mut Report) {
     let observed = api_server.at("/spec/observedConfig");

@@ -14,6 +14,9 @@ use crate::clock::UnixTime;
 /// What is in force when the operator does not take the new webhook.
 pub(super) const FORMER: &str = "the configuration that was in force before stays in force";
 
+/// As much as the API takes.
+const MAX_BYTES: usize = 1024 * 1024;
+
 pub(super) fn check_reference(name: &str, objects: &Objects, now: UnixTime, report: &mut Report) {
     const PATH: &str = "spec.webhookTokenAuthenticator.kubeConfig.name";
     if let Some(secret) = objects.named(Kind::Secret, name) {
@@ -98,6 +101,10 @@ fn text(secret: &Object, place: &str, report: &mut Report) -> Option<(Zeroizing<
         report.error("secret_not_base64", path, message, "encode the file with base64 -w0, or use stringData");
         return None;
     };
+    if bytes.len() > MAX_BYTES {
+        let message = "the API refuses the secret because it has more than 1 MiB";
+        report.error("secret_too_large", path.clone(), message, "leave one cluster, one user and one context in it");
+    }
     if bytes.is_empty() {
         let message = format!("the webhook is not honored because the '{KUBECONFIG_KEY}' key is empty; {FORMER}");
         report.error("secret_key_empty", path, message, "put the webhook's kubeconfig there");

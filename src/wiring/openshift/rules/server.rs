@@ -1,9 +1,11 @@
 //! The webhook's URL, as a kube-apiserver sees it: a static pod in the host's network, with the node's resolver.
 
+use rustls_pki_types::ServerName;
 use url::{Host, Url};
 
 use super::kubeconfig::Cluster;
 use super::report::Report;
+use crate::wiring::address;
 
 /// OpenShift's default range for service addresses.
 const SERVICES: [u8; 2] = [172, 30];
@@ -11,6 +13,7 @@ const SERVICES: [u8; 2] = [172, 30];
 pub(super) fn check(text: &str, cluster: &Cluster, cluster_path: &str, report: &mut Report) {
     let path = format!("{cluster_path}.server");
     proxy(cluster, cluster_path, report);
+    server_name(cluster, cluster_path, report);
     let Some(url) = parse(text) else {
         report.error(
             "server_invalid",
@@ -44,9 +47,9 @@ pub(super) fn check(text: &str, cluster: &Cluster, cluster_path: &str, report: &
 /// As the API server's library: without a scheme there may be no path.
 fn parse(text: &str) -> Option<Url> {
     let url = if text.contains("://") {
-        Url::parse(text).ok()?
+        address::parse(text)?
     } else {
-        Url::parse(&format!("https://{text}")).ok().filter(|url| url.path() == "/")?
+        address::parse(&format!("https://{text}")).filter(|url| url.path() == "/")?
     };
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
@@ -122,11 +125,20 @@ fn nowhere(path: String, report: &mut Report) {
     );
 }
 
+fn server_name(cluster: &Cluster, cluster_path: &str, report: &mut Report) {
+    let Some(name) = cluster.tls_server_name.as_deref().filter(|name| !name.is_empty()) else { return };
+    if ServerName::try_from(name).is_err() {
+        let message = "no certificate has this name, so every handshake fails";
+        let remedy = "write the DNS name or address that is in the webhook's certificate, without scheme and port";
+        report.error("server_name_invalid", format!("{cluster_path}.tls-server-name"), message, remedy);
+    }
+}
+
 fn proxy(cluster: &Cluster, cluster_path: &str, report: &mut Report) {
     let Some(text) = cluster.proxy_url.as_deref().filter(|text| !text.is_empty()) else { return };
     let path = format!("{cluster_path}.proxy-url");
     let is_usable =
-        Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "socks5") && url.has_host());
+        address::parse(text).is_some_and(|url| matches!(url.scheme(), "http" | "https" | "socks5") && url.has_host());
     if is_usable {
         let message = "reviews go through this proxy, and logins end when it does";
         report.warning("server_proxy", path, message, "connect directly if you can");

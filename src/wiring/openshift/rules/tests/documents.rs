@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::Circumstances;
-use super::world::{GONE, MATERIAL, both, found, now, objects, set, well};
+use super::world::{GONE, MATERIAL, both, cut_off_before, found, now, objects, set, well};
 
 const AUTH: &str = "authentication/spec";
 const NAME: &str = "authentication/spec/webhookTokenAuthenticator/kubeConfig/name";
@@ -172,6 +172,19 @@ fn reference_rows() -> Vec<Row> {
         row(&[("secret", "data/kubeConfig", json!(7))], "error wrong_type secret/hook:data.kubeConfig"),
         row(&[("secret", "data/kubeConfig", json!("//4="))], "error kubeconfig_unreadable secret/hook:data.kubeConfig"),
         row(
+            &[("secret", "stringData/kubeConfig", json!("just a text"))],
+            "error kubeconfig_unreadable secret/hook:stringData.kubeConfig",
+        ),
+        row(&[("secret again", "", well()["secret"].clone())], "error secret_duplicate secret/hook:metadata.name"),
+        row(
+            &[("metadata again", "", well()["config_map"].clone())],
+            "error metadata_duplicate configmap/meta:metadata.name",
+        ),
+        row(
+            &[("kubeconfig", "extensions", json!("x".repeat(1024 * 1024)))],
+            "error secret_too_large secret/hook:data.kubeConfig",
+        ),
+        row(
             &[("secret", "stringData/kubeConfig", json!("kind: Secret"))],
             "error kubeconfig_unreadable secret/hook:stringData.kubeConfig",
         ),
@@ -267,8 +280,18 @@ fn kubeconfig_rows() -> Vec<Row> {
         ),
         row(
             &[(USER, "", token(json!({"username": "me", "password": "p"})))],
-            "warning kubeconfig_password kubeconfig:users[0].user.password, error kubeconfig_two_mechanisms kubeconfig:users[0].user.token",
+            "error kubeconfig_two_mechanisms kubeconfig:users[0].user.token, warning kubeconfig_password kubeconfig:users[0].user.password",
         ),
+        row(
+            &[(USER, "", token(json!({"password": "p"})))],
+            "error kubeconfig_two_mechanisms kubeconfig:users[0].user.token",
+        ),
+        row(
+            &[(USER, "", token(json!({"as-groups": ["x"]})))],
+            "error kubeconfig_impersonation kubeconfig:users[0].user",
+        ),
+        row(&[(USER, "", token(json!({"as": "me", "as-groups": ["x"]})))], ""),
+        row(&[(USER, "", json!({"token": "abc\n"}))], "error kubeconfig_token kubeconfig:users[0].user.token"),
         row(
             &[(USER, "client-key-data", json!(GONE))],
             "error kubeconfig_key_missing kubeconfig:users[0].user.client-key-data",
@@ -291,7 +314,23 @@ fn material_rows() -> Vec<Row> {
             &[authority("bm8gUEVN".to_owned())],
             "error authority_not_pem kubeconfig:clusters[0].cluster.certificate-authority-data",
         ),
-        row(&[authority(both(&m.authority, &m.client.1))], ""),
+        row(
+            &[authority(both(&m.authority, &m.client.1))],
+            "warning authority_with_key kubeconfig:clusters[0].cluster.certificate-authority-data",
+        ),
+        row(&[authority(cut_off_before(&m.authority))], ""),
+        row(
+            &[authority(m.future_authority.clone())],
+            "error authority_not_yet_valid kubeconfig:clusters[0].cluster.certificate-authority-data",
+        ),
+        row(
+            &[authority(both(&m.future_authority, &m.authority))],
+            "warning authority_not_yet_valid kubeconfig:clusters[0].cluster.certificate-authority-data",
+        ),
+        row(
+            &[pair(&m.authority_pair)],
+            "warning client_certificate_is_authority kubeconfig:users[0].user.client-certificate-data",
+        ),
         row(
             &[authority(m.old_authority.clone())],
             "error authority_expired kubeconfig:clusters[0].cluster.certificate-authority-data",
@@ -352,6 +391,16 @@ fn server_rows() -> Vec<Row> {
         row(&[server("ftp://hook/")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
         row(&[server("https://ho st/")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
         row(&[server("hook.example.com/authenticate")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
+        row(&[server(" https://192.0.2.7/a")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
+        row(&[server("https://192.0.2.7/a\n")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
+        row(&[server("https://192.0.2.7/%zz")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
+        row(&[server("https:///a")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
+        row(&[server("https://0x7f.1/a")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
+        row(
+            &[(CLUSTER, "tls-server-name", json!("https://x.svc"))],
+            "error server_name_invalid kubeconfig:clusters[0].cluster.tls-server-name",
+        ),
+        row(&[(CLUSTER, "tls-server-name", json!("192.0.2.7"))], ""),
         row(&[server("https://0.0.0.0/")], "error server_invalid kubeconfig:clusters[0].cluster.server"),
         row(&[server("hook.example.com:8443")], "warning server_without_scheme kubeconfig:clusters[0].cluster.server"),
         row(
@@ -448,7 +497,15 @@ fn metadata_rows() -> Vec<Row> {
             &[member("authorization_endpoint", json!("/authorize"))],
             "error metadata_url configmap/meta:data.oauthMetadata.authorization_endpoint",
         ),
-        row(&[member("token_endpoint", json!("https:///token"))], ""),
+        row(
+            &[member("token_endpoint", json!("https:///token"))],
+            "error metadata_url configmap/meta:data.oauthMetadata.token_endpoint",
+        ),
+        row(
+            &[member("issuer", json!(" https://idp.example.com"))],
+            "error metadata_url configmap/meta:data.oauthMetadata.issuer",
+        ),
+        row(&[member("ISSUER", json!(5))], "error metadata_wrong_type configmap/meta:data.oauthMetadata.issuer"),
         row(
             &[member("token_endpoint", json!("urn:token"))],
             "error metadata_url configmap/meta:data.oauthMetadata.token_endpoint",

@@ -22,6 +22,8 @@ pub(super) struct Material {
     pub(super) authority: String,
     pub(super) old_authority: String,
     pub(super) dying_authority: String,
+    pub(super) future_authority: String,
+    pub(super) authority_pair: (String, String),
     pub(super) client: (String, String),
     pub(super) other_key: String,
     pub(super) expired: (String, String),
@@ -44,6 +46,8 @@ pub(super) static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
         authority: encode(&authority.certificate_pem()),
         old_authority: of_age(days_ago(400), 365),
         dying_authority: of_age(days_ago(350), 365),
+        future_authority: of_age(UnixTime::from_seconds(NOW.seconds() + 86_400), 365),
+        authority_pair: (encode(&authority.certificate_pem()), encode(&authority.private_key_pem())),
         client: client(days_ago(1), 3650),
         other_key: client(days_ago(1), 3650).1,
         expired: client(days_ago(400), 365),
@@ -61,6 +65,12 @@ pub(super) fn encode(text: &str) -> String {
 pub(super) fn both(one: &str, other: &str) -> String {
     let decode = |text: &str| String::from_utf8(BASE64_STANDARD.decode(text).unwrap()).unwrap();
     encode(&(decode(one) + &decode(other)))
+}
+
+/// An encoded PEM text with the beginning of one of its certificates before it.
+pub(super) fn cut_off_before(one: &str) -> String {
+    let text = String::from_utf8(BASE64_STANDARD.decode(one).unwrap()).unwrap();
+    encode(&format!("{}\n{text}", &text[..text.len() / 2]))
 }
 
 /// All is well here: an own webhook behind a Service, with metadata, on an OpenShift that serves it, fully rolled out.
