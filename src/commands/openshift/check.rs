@@ -3,7 +3,7 @@
 use super::super::output::{self, Output};
 use super::super::terminal;
 use super::super::token::TokenSource;
-use super::super::{Conclusion, Failure, Outcome, small_runtime};
+use super::super::{Conclusion, Failure, Outcome, block_on};
 use super::cluster::{ClusterFlags, failure};
 use super::documents::Documents;
 use crate::clock::{Clock, SystemClock, UnixTime};
@@ -45,8 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if arguments.documents.is_given() && objects.is_empty() && objects.others.is_empty() {
         return Err(Failure::WrongUse(format!("{}: there is nothing to check in it", arguments.documents.name())));
     }
-    let (subject, findings) =
-        small_runtime()?.block_on(check(arguments, objects, token.as_ref(), SystemClock.now()))?;
+    let (subject, findings) = block_on(check(arguments, objects, token.as_ref(), SystemClock.now()))??;
     let text = arguments.output.document(&findings).unwrap_or_else(|| output::summed_up(&subject, &findings));
     terminal::print(&text)?;
     Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })

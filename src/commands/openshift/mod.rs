@@ -5,6 +5,7 @@ mod check;
 mod cluster;
 mod documents;
 mod person;
+mod report;
 mod revert;
 
 use super::Outcome;

@@ -1,10 +1,12 @@
 //! `countersign openshift revert`: back to the integrated OAuth server, in the safe order.
 
+use super::super::output::Output;
 use super::super::terminal;
-use super::super::{Conclusion, Failure, Outcome, small_runtime};
+use super::super::{Conclusion, Failure, Outcome, block_on};
 use super::cluster::ClusterFlags;
 use super::person::{Manner, Person, ended, stopped};
-use crate::wiring::openshift::apply::{self, Pace, Reverting};
+use super::report::Report;
+use crate::wiring::openshift::apply::{self, End, Pace, Reverting, Stop};
 
 /// Goes back to the integrated OAuth server: the Authentication first, and what it referred to last, if at all.
 #[derive(clap::Args)]
@@ -16,6 +18,9 @@ pub(super) struct Arguments {
     /// When no API server needs them any more, delete the webhook's secret and config map that countersign made.
     #[arg(long)]
     delete_secret: bool,
+    /// How to print what was done.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
@@ -25,36 +30,46 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
                 .to_owned(),
         ));
     }
-    small_runtime()?.block_on(revert(arguments))
+    let mut report = Report::default();
+    let outcome = block_on(revert(arguments, &mut report))?;
+    report.print(arguments.output, &outcome)?;
+    outcome
 }
 
-async fn revert(arguments: &Arguments) -> Outcome {
+async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
     let cluster = arguments.cluster.connect().await?;
     let manner = &arguments.manner;
-    let person = Person { says_yes: manner.yes };
+    let person = Person::at_the_terminal(manner.yes);
     let pace = Pace::with_timeout(manner.timeout);
     let how = Reverting { dry_run: manner.dry_run, force_conflicts: manner.force_conflicts };
-    let reverted = apply::revert(&cluster, how, &person).await.map_err(|stop| stopped(&stop))?;
-    terminal::print(&(reverted.objects.join("\n") + "\n"))?;
+    let reverted = apply::revert(&cluster, how, &person).await.map_err(|stop| stopped(&stop, report))?;
+    report.objects = reverted.objects;
     if manner.dry_run {
         return Ok(Conclusion::Yes);
     }
+    let mut is_rolled_out = false;
     if let Some(follow) = reverted.follow.filter(|_| manner.wait) {
         terminal::complain("waiting for the authentication operator to restore its own webhook");
-        if !reverted.leftovers.released(&cluster, &pace).await.map_err(|stop| stopped(&stop))? {
+        if !reverted.leftovers.released(&cluster, &pace).await.map_err(|stop| later(stop, report))? {
             return Err(Failure::Unknown(
                 "the authentication operator has not restored its own webhook within --timeout; see \
                  clusteroperator/authentication, and run revert again"
                     .to_owned(),
             ));
         }
-        let (_, words) = ended(apply::follow(&cluster, follow, &pace, &person).await)?;
-        terminal::print(&(words + "\n"))?;
+        let end = apply::follow(&cluster, follow, &pace, &person).await;
+        is_rolled_out = matches!(end, End::Done(_));
+        report.rollout = Some(ended(end)?);
     }
     if arguments.delete_secret {
-        let done = reverted.leftovers.delete(&cluster).await.map_err(|stop| stopped(&stop))?;
-        let text = if done.is_empty() { "there is nothing to delete".to_owned() } else { done.join("\n") };
-        terminal::print(&(text + "\n"))?;
+        let deleted = reverted.leftovers.delete(&cluster, is_rolled_out).await;
+        let deleted = deleted.map_err(|stop| later(stop, report))?;
+        report.objects.extend(deleted);
     }
     Ok(Conclusion::Yes)
+}
+
+/// Something that stops after the change was made.
+fn later(stop: Stop, report: &mut Report) -> Failure {
+    stopped(&stop.after(&report.objects, "run revert again to go on"), report)
 }

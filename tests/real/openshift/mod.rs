@@ -74,9 +74,20 @@ async fn rendered_webhook_is_applied_checked_asked_and_taken_out_again() {
         "secret/countersign-webhook unchanged\nconfigmap/countersign-oauth-metadata unchanged\nauthentication/cluster unchanged\n"
     );
 
-    let reverted = stage.openshift(&["revert", "--delete-secret"]).await;
+    let reverted = stage.openshift(&["revert", "--delete-secret", "--output=json"]).await;
     assert_eq!(reverted.status.code(), Some(0), "{}{}", text(&reverted.stdout), text(&reverted.stderr));
-    assert!(text(&reverted.stdout).contains("secret/countersign-webhook deleted"), "{}", text(&reverted.stdout));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&reverted.stdout).unwrap(),
+        json!({
+            "objects": [
+                "authentication/cluster changed",
+                "secret/countersign-webhook deleted",
+                "configmap/countersign-oauth-metadata deleted",
+            ],
+            "rollout": "every API server has revision 9",
+            "findings": [],
+        })
+    );
     assert_eq!(
         stage.field("authentication/cluster", ".spec").await.parse::<Value>().unwrap(),
         json!({

@@ -110,6 +110,12 @@ async fn nothing_is_taken_from_other_field_managers_without_being_told_to() {
     }
     assert_eq!(stage.secrets().await, before);
 
+    // Somebody at a terminal is asked, and their no counts.
+    let (code, screen) = stage.apply_at_a_terminal(&[], "n").await;
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains("These fields belong to others:") && screen.contains("nothing was changed"), "{screen}");
+    assert_eq!(stage.secrets().await, before);
+
     // Nor from a secret of that name that somebody else made.
     let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "countersign-webhook", "namespace": "openshift-config"},
         "data": {"kubeConfig": "dGhlaXJz"}});
@@ -118,6 +124,11 @@ async fn nothing_is_taken_from_other_field_managers_without_being_told_to() {
     assert_eq!(stopped.status.code(), Some(1));
     let said = text(&stopped.stderr);
     assert!(said.contains("secret/countersign-webhook.data.kubeConfig (conflict with \"somebody\")"), "{said}");
+
+    // Their yes counts too, for each object.
+    let (code, screen) = stage.apply_at_a_terminal(&["--wait=false", "--dry-run"], "y\ny").await;
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(screen.contains("all of it passed the dry run"), "{screen}");
 
     let taken = stage.apply(&["--force-conflicts", "--wait=false"]).await;
     assert_eq!(taken.status.code(), Some(0), "{}", text(&taken.stderr));
@@ -236,7 +247,7 @@ async fn rollouts_are_followed_to_a_good_or_a_bad_end() {
         apply::revert(&cluster, apply::Reverting { dry_run: false, force_conflicts: true }, &operator).await.unwrap();
     assert!(reverted.leftovers.released(&cluster, &PACE).await.unwrap());
     stage.operators.stop();
-    let refused = reverted.leftovers.delete(&cluster).await.unwrap_err();
+    let refused = reverted.leftovers.delete(&cluster, false).await.unwrap_err();
     assert!(refused.to_string().starts_with("nothing is deleted: a kube-apiserver may still need it"), "{refused}");
 
     // With nobody to roll it out, waiting ends.

@@ -1,15 +1,16 @@
 //! What every test here starts from: a service, the cluster that asks it by the rendered secret, and OpenShift's kinds in it.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use countersign::wiring::openshift::objects::{Kind, Objects};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 use super::operators::Operators;
-use crate::support::{ApiServer, Countersign, OidcProvider, Reviews, Rig, SOON, Settings, eventually};
+use crate::support::{ApiServer, Countersign, OidcProvider, Reviews, Rig, SOON, Settings, component, eventually};
 
 /// The world of one test. Fields are dropped in order: processes before their folder.
 pub(super) struct Stage {
@@ -51,7 +52,29 @@ impl Stage {
     pub(super) async fn openshift_as(&self, kubeconfig: &Path, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.arg("openshift").args(arguments).arg("--kubeconfig").arg(kubeconfig);
-        command.stdin(std::process::Stdio::null()).output().await.unwrap()
+        command.stdin(Stdio::null()).output().await.unwrap()
+    }
+
+    /// Runs `countersign openshift apply -f MANIFEST …` at a terminal, where somebody types an answer when they are asked.
+    /// The exit code and the screen.
+    pub(super) async fn apply_at_a_terminal(&self, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
+        let program = env!("CARGO_BIN_EXE_countersign");
+        let (manifest, kubeconfig) = (self.manifest.display(), self.cluster.kubectl.admin_kubeconfig().display());
+        let arguments = arguments.join(" ");
+        let line = format!("{program} openshift apply -f {manifest} --kubeconfig {kubeconfig} {arguments}");
+        let mut command = Command::new(component("SCRIPT"));
+        command.args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut shown = Vec::new();
+        while screen.read_buf(&mut shown).await.unwrap() > 0 {
+            if String::from_utf8_lossy(&shown).contains("[y/N]") {
+                keyboard.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+                break;
+            }
+        }
+        screen.read_to_end(&mut shown).await.unwrap();
+        (child.wait().await.unwrap().code(), String::from_utf8_lossy(&shown).into_owned())
     }
 
     /// Runs `countersign openshift apply -f MANIFEST …`.

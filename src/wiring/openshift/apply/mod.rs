@@ -10,6 +10,8 @@ mod put;
 mod revert;
 mod rollout;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

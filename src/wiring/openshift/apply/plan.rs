@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::NAMESPACE;
 use super::super::objects::{Kind, Object, Objects};
+use super::super::{AUTHENTICATION, INTEGRATED_SECRET, NAMESPACE};
 
 /// Documents that cannot be applied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum PlanError {
         /// What it is.
         found: String,
     },
+    /// It refers to the authentication operator's own secret.
+    #[error("{INTEGRATED_SECRET} is the authentication operator's own secret; give the webhook's another name")]
+    OperatorsSecret,
     /// It refers to no secret.
     #[error("spec.webhookTokenAuthenticator.kubeConfig.name is missing; countersign render openshift fills it in")]
     NoWebhook,
@@ -54,6 +57,9 @@ impl Plan {
         if secret_name.is_empty() {
             return Err(PlanError::NoWebhook);
         }
+        if secret_name == INTEGRATED_SECRET {
+            return Err(PlanError::OperatorsSecret);
+        }
         let metadata_name =
             Some(authentication.text("/spec/oauthMetadata/name").to_owned()).filter(|name| !name.is_empty());
         stray(objects, &secret_name, metadata_name.as_deref())?;
@@ -62,6 +68,13 @@ impl Plan {
         let config_map = config_map.cloned();
         let spec = authentication.at("/spec").as_object().cloned().unwrap_or_default();
         Ok(Self { secret_name, metadata_name, secret, config_map, spec })
+    }
+
+    /// Whether an `Authentication` refers to what would be applied before it.
+    pub(super) fn is_referred_to_by(&self, authentication: &Object) -> bool {
+        let names = |pointer, name: &str| authentication.text(pointer) == name;
+        names("/spec/webhookTokenAuthenticator/kubeConfig/name", &self.secret_name)
+            || self.metadata_name.as_deref().is_some_and(|name| names("/spec/oauthMetadata/name", name))
     }
 
     /// The secret's name.
@@ -123,16 +136,26 @@ impl Plan {
     }
 }
 
+/// What would be left out, or go somewhere else than it says.
 fn stray(objects: &Objects, secret: &str, metadata: Option<&str>) -> Result<(), PlanError> {
-    let other = |kind: Kind, referred: Option<&str>| {
-        let mut others = objects.of(kind).filter(move |object| Some(object.name()) != referred);
-        others.next().map(|object| PlanError::Stray { what: format!("the {} {}", kind.name(), object.name()) })
-    };
-    let several = objects.others.first().map(|what| PlanError::Stray { what: what.clone() });
-    match other(Kind::Secret, Some(secret)).or_else(|| other(Kind::ConfigMap, metadata)).or(several) {
-        Some(error) => Err(error),
-        None => Ok(()),
+    for (kind, referred) in
+        [(Kind::Authentication, Some(AUTHENTICATION)), (Kind::Secret, Some(secret)), (Kind::ConfigMap, metadata)]
+    {
+        let mut is_first = true;
+        for object in objects.of(kind) {
+            let what = format!("the {} {}", kind.name(), object.name());
+            if Some(object.name()) != referred {
+                return Err(PlanError::Stray { what });
+            }
+            if !std::mem::take(&mut is_first) {
+                return Err(PlanError::Stray { what: format!("another one of {what}") });
+            }
+            if kind != Kind::Authentication && !matches!(object.namespace(), "" | NAMESPACE) {
+                return Err(PlanError::Stray { what: format!("{what} in the namespace {}", object.namespace()) });
+            }
+        }
     }
+    objects.others.first().map_or(Ok(()), |what| Err(PlanError::Stray { what: what.clone() }))
 }
 
 /// A merge patch (RFC 7386).
@@ -201,8 +224,7 @@ fn compare(wanted: &Value, current: &Value, path: &[String], changes: &mut Vec<V
 mod tests {
     use super::*;
 
-    const AUTHENTICATION: &str =
-        "apiVersion: config.openshift.io/v1\nkind: Authentication\nmetadata: {name: cluster}\n";
+    const CLUSTER: &str = "apiVersion: config.openshift.io/v1\nkind: Authentication\nmetadata: {name: cluster}\n";
     const WEBHOOK: &str = "{type: None, webhookTokenAuthenticator: {kubeConfig: {name: hook}}}";
 
     fn plan(text: &str) -> Result<Plan, PlanError> {
@@ -213,7 +235,7 @@ mod tests {
 
     #[test]
     fn only_an_authentication_with_a_webhook_is_applied() {
-        let refusal = |spec: &str| plan(&format!("{AUTHENTICATION}spec: {spec}")).err();
+        let refusal = |spec: &str| plan(&format!("{CLUSTER}spec: {spec}")).err();
         assert_eq!(
             plan("kind: Secret\napiVersion: v1\nmetadata: {name: hook}").err(),
             Some(PlanError::NoAuthentication)
@@ -221,21 +243,34 @@ mod tests {
         assert_eq!(refusal("{type: OIDC}"), Some(PlanError::OtherType { found: "OIDC".to_owned() }));
         assert_eq!(refusal("{type: None}"), Some(PlanError::NoWebhook));
         assert_eq!(refusal(WEBHOOK), None);
+        let integrated = WEBHOOK.replace("hook}", "webhook-authentication-integrated-oauth}");
+        assert_eq!(refusal(&integrated), Some(PlanError::OperatorsSecret));
     }
 
     #[test]
     fn what_would_be_left_out_is_named() {
-        let text =
-            format!("{AUTHENTICATION}spec: {WEBHOOK}\n---\nkind: Secret\napiVersion: v1\nmetadata: {{name: other}}");
+        let text = format!("{CLUSTER}spec: {WEBHOOK}\n---\nkind: Secret\napiVersion: v1\nmetadata: {{name: other}}");
         assert_eq!(plan(&text).err(), Some(PlanError::Stray { what: "the Secret other".to_owned() }));
-        let text = format!("{AUTHENTICATION}spec: {WEBHOOK}\n---\nkind: Pod\napiVersion: v1");
+        let secret = |namespace: &str| {
+            format!("\n---\nkind: Secret\napiVersion: v1\nmetadata: {{name: hook, namespace: {namespace}}}")
+        };
+        let twice = format!("{CLUSTER}spec: {WEBHOOK}{0}{0}", secret("openshift-config"));
+        let what = "another one of the Secret hook".to_owned();
+        assert_eq!(plan(&twice).err(), Some(PlanError::Stray { what }));
+        let elsewhere = format!("{CLUSTER}spec: {WEBHOOK}{}", secret("default"));
+        let what = "the Secret hook in the namespace default".to_owned();
+        assert_eq!(plan(&elsewhere).err(), Some(PlanError::Stray { what }));
+        let text = format!("{CLUSTER}spec: {WEBHOOK}\n---\n{CLUSTER}spec: {{}}");
+        let what = "another one of the Authentication cluster".to_owned();
+        assert_eq!(plan(&text).err(), Some(PlanError::Stray { what }));
+        let text = format!("{CLUSTER}spec: {WEBHOOK}\n---\nkind: Pod\napiVersion: v1");
         assert_eq!(plan(&text).err(), Some(PlanError::Stray { what: "Pod (v1)".to_owned() }));
     }
 
     #[test]
     fn what_is_applied_has_nothing_of_a_server_and_one_form_of_data() {
         let text = format!(
-            "{AUTHENTICATION}spec: {WEBHOOK}\n---\nkind: Secret\napiVersion: v1\n\
+            "{CLUSTER}spec: {WEBHOOK}\n---\nkind: Secret\napiVersion: v1\n\
              metadata: {{name: hook, resourceVersion: '7', uid: u, managedFields: []}}\nstringData: {{kubeConfig: abc}}"
         );
         let plan = plan(&text).unwrap();
@@ -252,7 +287,7 @@ mod tests {
 
     #[test]
     fn changes_are_the_leaves_that_differ() {
-        let plan = plan(&format!("{AUTHENTICATION}spec: {WEBHOOK}")).unwrap();
+        let plan = plan(&format!("{CLUSTER}spec: {WEBHOOK}")).unwrap();
         let current = |spec: Value| Object::from(json!({"metadata": {"resourceVersion": "3"}, "spec": spec}));
         let name = ["spec", "webhookTokenAuthenticator", "kubeConfig", "name"].map(str::to_owned).to_vec();
         let kind = ["spec", "type"].map(str::to_owned).to_vec();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::cluster::{Change, Cluster, ClusterError, Reply};
+use super::super::cluster::{Change, Cluster, ClusterError, Refusal, Reply};
 use super::super::live::{API_SERVER_PATH, AUTHENTICATION_PATH, path};
 use super::super::objects::{Kind, Object};
 use super::super::rules;
@@ -29,7 +29,10 @@ pub struct Applied {
     pub follow: Option<Follow>,
 }
 
-const NEXT: &str = "until the Authentication refers to it nothing is in force: run the same command again to go on, or delete what was made";
+/// How to go on after a stop half-way.
+const NEW: &str = "until the Authentication refers to it nothing is in force: run the same command again to go on, or delete what was made";
+const IN_DOUBT: &str = "the Authentication may refer to it by now";
+const IN_FORCE: &str = "the Authentication refers to it already, so it is being rolled out: delete nothing, and run the same command again to go on";
 
 /// Applies a plan.
 ///
@@ -43,14 +46,16 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
         return Ok(Applied { objects: vec!["nothing: all of it passed the dry run".to_owned()], follow: None });
     }
     let before = cluster.get(API_SERVER_PATH).await.map_err(|cause| Stop::cluster("kubeapiserver/cluster", cause))?;
+    let next = if plan.is_referred_to_by(&current) { IN_FORCE } else { NEW };
     let mut done = Vec::new();
     let mut has_changed = false;
     for ((kind, name, body), force) in plan.prerequisites().into_iter().zip(forced) {
         let label = label(kind, name);
-        let stop = |cause| Stop::cluster(label.clone(), cause).after(&done, NEXT);
         let place = path(kind, name);
-        let version = cluster.get(&place).await.map_err(stop)?.map(|object| version(&object));
-        let reply = cluster.change(&place, &body, Change::Apply { force }, false).await.map_err(stop)?;
+        let unread = |cause| Stop::cluster(label.clone(), cause).after(&done, next);
+        let version = cluster.get(&place).await.map_err(unread)?.map(|object| version(&object));
+        let unchanged = |cause| Stop::change(label.clone(), cause).after(&done, next);
+        let reply = cluster.change(&place, &body, Change::Apply { force }, false).await.map_err(unchanged)?;
         let word = match version {
             None => "created",
             Some(version) if version == self::version(&reply.object) => "unchanged",
@@ -63,7 +68,11 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
     let word = if plan.changes(&current).is_empty() {
         "unchanged"
     } else {
-        let stop = |cause| Stop::cluster("authentication/cluster", cause).after(&done, NEXT);
+        let stop = |cause: ClusterError| {
+            // It may refer to it by now, if nobody said no.
+            let next = if cause.refusal().is_some_and(Refusal::is_final) { next } else { IN_DOUBT };
+            Stop::change("authentication/cluster", cause).after(&done, next)
+        };
         cluster.change(AUTHENTICATION_PATH, &plan.patch(&current), Change::Merge, false).await.map_err(stop)?;
         has_changed = true;
         "changed"

@@ -65,7 +65,7 @@ pub async fn revert(cluster: &Cluster, how: Reverting, operator: &dyn Operator) 
     }
     let before = cluster.get(API_SERVER_PATH).await.map_err(|cause| Stop::cluster("kubeapiserver/cluster", cause))?;
     let changed = cluster.change(AUTHENTICATION_PATH, &patch, Change::Merge, false).await;
-    changed.map_err(|cause| Stop::cluster("authentication/cluster", cause))?;
+    changed.map_err(|cause| Stop::change("authentication/cluster", cause))?;
     operator.hears("authentication/cluster changed");
     let follow = before.map(|before| Follow::from(&Object::from(before)));
     Ok(Reverted { objects: vec!["authentication/cluster changed".to_owned()], follow, leftovers })
@@ -124,19 +124,31 @@ impl Leftovers {
             || authentication.text("/spec/oauthMetadata/name") == self.config_map
     }
 
-    /// Deletes them. Only what carries our label, is not referred to, and is on no node's way any more.
+    /// Deletes them. Only what carries our label, is not referred to, and is on no node's way any more. `is_rolled_out`:
+    /// whether a rollout was seen to end after the reference was taken away.
     ///
     /// # Errors
-    /// If they are still in use, or the cluster refuses or does not answer.
-    pub async fn delete(&self, cluster: &Cluster) -> Result<Vec<String>, Stop> {
+    /// If they are or may be still in use, or the cluster refuses or does not answer.
+    pub async fn delete(&self, cluster: &Cluster, is_rolled_out: bool) -> Result<Vec<String>, Stop> {
         let stop = |cause| Stop::cluster("kubeapiserver/cluster", cause);
-        if self.is_referred_to(&authentication(cluster).await?) {
+        let authentication = authentication(cluster).await?;
+        if self.is_referred_to(&authentication) {
             return Err(Stop::wrong("nothing is deleted: the Authentication still refers to it"));
         }
-        if let Some(api_server) = cluster.get(API_SERVER_PATH).await.map_err(stop)?
-            && let Some(unrest) = rules::unrest(&Object::from(api_server))
-        {
+        let api_server = cluster.get(API_SERVER_PATH).await.map_err(stop)?.map(Object::from);
+        let Some(api_server) = api_server.filter(|object| !object.list("/status/nodeStatuses").is_empty()) else {
+            return Err(Stop::unknown(
+                "nothing is deleted: kubeapiserver/cluster does not say which revision the nodes have",
+            ));
+        };
+        if let Some(unrest) = rules::unrest(&api_server) {
             return Err(Stop::wrong(format!("nothing is deleted: a kube-apiserver may still need it ({unrest})")));
+        }
+        if !is_rolled_out && !rules::has_rolled_out_since(&api_server, last_change(&authentication)) {
+            return Err(Stop::unknown(
+                "nothing is deleted: no rollout has ended since the Authentication was changed, so every kube-apiserver may \
+                 still need it; look at clusteroperator/kube-apiserver, and run revert --delete-secret again after the rollout",
+            ));
         }
         let mut done = Vec::new();
         for (kind, name) in [(Kind::Secret, &self.secret), (Kind::ConfigMap, &self.config_map)] {
@@ -152,8 +164,20 @@ impl Leftovers {
             cluster.delete(&place, object.text("/metadata/uid")).await.map_err(stop)?;
             done.push(format!("{label} deleted"));
         }
+        if done.is_empty() {
+            let Self { secret, config_map } = self;
+            done.push(format!(
+                "there is nothing to delete: neither secret/{secret} nor configmap/{config_map} is there"
+            ));
+        }
         Ok(done)
     }
+}
+
+/// When an object was changed last, as Kubernetes writes times (which sort as text).
+fn last_change(object: &Object) -> &str {
+    let times = object.list("/metadata/managedFields").iter().filter_map(|entry| entry.get("time")?.as_str());
+    times.max().unwrap_or_default()
 }
 
 #[cfg(test)]
