@@ -16,6 +16,7 @@ mod grants;
 mod host;
 mod keyring;
 mod login;
+mod monitoring;
 mod openshift;
 mod outage;
 mod platforms;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs and builds the real components that `cargo test --test real -- --ignored` runs against: etcd, kube-apiserver,
-# kubectl, oidc-provider, glewlwyd, Chromium and a keyring. For Debian 12, as root, with Node.js >= 20 and Go >= 1.26 present. No prompts,
+# kubectl, oidc-provider, glewlwyd, Chromium, Prometheus and a keyring. For Debian 12, as root, with Node.js >= 20 and Go >= 1.26 present. No prompts,
 # nothing is started, and running it again costs a second.
 #
 # Everything that is not a Debian package goes to a folder outside the work tree, so that a fresh clone finds it:
@@ -31,7 +31,7 @@ keyed() {
 }
 
 debian_packages() {
-    local wanted=(ca-certificates etcd-server glewlwyd dbconfig-no-thanks sqlite3 rnbyc chromium-driver gnome-keyring dbus bsdutils faketime fonts-dejavu-core) absent=() policy=/usr/sbin/policy-rc.d package
+    local wanted=(ca-certificates etcd-server glewlwyd dbconfig-no-thanks sqlite3 rnbyc chromium-driver gnome-keyring dbus bsdutils faketime fonts-dejavu-core prometheus) absent=() policy=/usr/sbin/policy-rc.d package
     for package in "${wanted[@]}"; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || absent+=("$package")
     done
@@ -123,6 +123,8 @@ chromedriver=$(command -v chromedriver) || lack "chromedriver (Debian package ch
 keyring=$(command -v gnome-keyring-daemon) || lack "gnome-keyring-daemon (Debian package gnome-keyring)"
 dbus=$(command -v dbus-daemon) || lack "dbus-daemon (Debian package dbus)"
 faketime=$(command -v faketime) || lack "faketime (Debian package faketime)"
+prometheus=$(command -v prometheus) || lack "prometheus (Debian package prometheus)"
+promtool=$(command -v promtool) || lack "promtool (Debian package prometheus)"
 script=$(command -v script) || lack "script (Debian package bsdutils)"
 node=$(command -v node) || lack "node (Node.js 20 or newer)"
 modules=$(node_modules) || lack "oidc-provider (npm)"
@@ -147,6 +149,8 @@ CHROMEDRIVER=${chromedriver:-}
 GNOME_KEYRING_DAEMON=${keyring:-}
 DBUS_DAEMON=${dbus:-}
 FAKETIME=${faketime:-}
+PROMETHEUS=${prometheus:-}
+PROMTOOL=${promtool:-}
 SCRIPT=${script:-}
 NODE=${node:-}
 NODE_MODULES=${modules:-}

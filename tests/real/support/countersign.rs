@@ -130,6 +130,20 @@ impl Countersign {
             .sum()
     }
 
+    /// Where its metrics are, as HOST:PORT.
+    pub(crate) fn metrics(&self) -> &str {
+        self.admin.trim_start_matches("http://")
+    }
+
+    /// Requests that are turned away: one that is no review, by a caller who is let in, and a handshake of a stranger.
+    pub(crate) async fn turns_away(&self, rig: &Rig) {
+        let caller = http::client(&rig.servers, Some(&rig.caller));
+        let answer = caller.post(format!("{}/authenticate", self.url())).body("{").send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{}", answer.status());
+        let stranger = self.plain.post(format!("{}/authenticate", self.url())).body("{").send().await;
+        assert!(stranger.is_err() || stranger.is_ok_and(|answer| answer.status().is_client_error()));
+    }
+
     /// The configuration file.
     pub(crate) fn configuration(&self) -> &Path {
         &self.configuration
