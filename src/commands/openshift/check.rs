@@ -9,9 +9,10 @@ use super::documents::Documents;
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::findings::Findings;
 use crate::token::BearerToken;
+use crate::wiring::openshift::apply::Plan;
 use crate::wiring::openshift::live;
 use crate::wiring::openshift::objects::{Kind, Object, Objects};
-use crate::wiring::openshift::probe::probe;
+use crate::wiring::openshift::probe::{no_probe, probe};
 use crate::wiring::openshift::rules::{self, Circumstances};
 
 /// Checks documents (-f), a cluster, or documents as they would be in a cluster (-f and --kubeconfig).
@@ -62,30 +63,41 @@ async fn check(
     let mut findings = Findings::new();
     if arguments.cluster.is_given() || !arguments.documents.is_given() {
         let cluster = arguments.cluster.connect().await?;
-        let gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error))?;
+        let mut gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error))?;
         findings.extend(gathered.unread);
-        // What documents say is not in force yet, so what is served says nothing about them.
-        circumstances.served = gathered.served.filter(|_| !arguments.documents.is_given());
-        objects.complete_with(gathered.objects);
+        if arguments.documents.is_given() {
+            // They are not in force yet, so what is served and what operators say is about something else.
+            gathered.objects.drop_kind(Kind::KubeApiServer);
+            gathered.objects.drop_kind(Kind::ClusterOperator);
+            // As `apply` would judge them: laid over what is in the cluster.
+            match Plan::new(&objects) {
+                Ok(plan) => objects = plan.outcome(gathered.objects),
+                Err(_) => objects.complete_with(gathered.objects),
+            }
+        } else {
+            circumstances.served = gathered.served;
+            objects = gathered.objects;
+        }
         subject =
             if subject.is_empty() { cluster.server().to_owned() } else { format!("{subject} in {}", cluster.server()) };
     }
     findings.extend(rules::check(&objects, &circumstances));
     if arguments.probe {
-        findings.push(probe(webhook(&objects)?, token, &arguments.audiences).await);
+        findings.push(match webhook(&objects) {
+            Some(secret) => probe(secret, token, &arguments.audiences).await,
+            None => no_probe("the webhook is not asked because its secret is not there, or cannot be read"),
+        });
     }
     Ok((subject, findings))
 }
 
 /// The secret to probe with: the one that is referred to, or the only one.
-fn webhook(objects: &Objects) -> Result<&Object, Failure> {
+fn webhook(objects: &Objects) -> Option<&Object> {
     let named = objects
         .authentication()
         .map(|authentication| authentication.text("/spec/webhookTokenAuthenticator/kubeConfig/name"))
         .and_then(|name| objects.named(Kind::Secret, name));
     let mut secrets = objects.of(Kind::Secret);
     let only = secrets.next().filter(|_| secrets.next().is_none());
-    named
-        .or(only)
-        .ok_or_else(|| Failure::WrongUse("--probe needs the webhook's secret, and it is not there".to_owned()))
+    named.or(only)
 }

@@ -48,8 +48,10 @@ async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
         return Ok(Conclusion::Yes);
     }
     let mut is_rolled_out = false;
-    if let Some(follow) = reverted.follow.filter(|_| manner.wait) {
-        terminal::complain("waiting for the authentication operator to restore its own webhook");
+    if manner.wait {
+        if reverted.has_changed {
+            terminal::complain("waiting for the authentication operator to restore its own webhook");
+        }
         if !reverted.leftovers.released(&cluster, &pace).await.map_err(|stop| later(stop, report))? {
             return Err(Failure::Unknown(
                 "the authentication operator has not restored its own webhook within --timeout; see \
@@ -57,9 +59,11 @@ async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
                     .to_owned(),
             ));
         }
-        let end = apply::follow(&cluster, follow, &pace, &person).await;
-        is_rolled_out = matches!(end, End::Done(_));
-        report.rollout = Some(ended(end)?);
+        if let Some(follow) = reverted.follow {
+            let end = apply::follow(&cluster, follow, &pace, &person).await;
+            is_rolled_out = reverted.has_changed && matches!(end, End::Done(_));
+            report.rollout = Some(ended(end)?);
+        }
     }
     if arguments.delete_secret {
         let deleted = reverted.leftovers.delete(&cluster, is_rolled_out).await;

@@ -1,7 +1,5 @@
 //! A cluster's own objects, for the checker.
 
-use serde_json::Value;
-
 use super::NAMESPACE;
 use super::cluster::{Cluster, ClusterError};
 use super::objects::{Kind, Objects};
@@ -92,7 +90,6 @@ async fn add(cluster: &Cluster, path: &str, objects: &mut Objects, unread: &mut 
 
 async fn served(cluster: &Cluster) -> Result<Option<Served>, ClusterError> {
     match cluster.get(WELL_KNOWN).await {
-        Ok(Some(Value::Null)) => Ok(None),
         Ok(Some(document)) => Ok(Some(Served::Document(document.to_string()))),
         Ok(None) => Ok(Some(Served::Nothing)),
         Err(ClusterError::Refused(refusal)) if matches!(refusal.status.as_u16(), 401 | 403) => {

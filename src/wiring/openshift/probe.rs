@@ -13,6 +13,18 @@ use crate::wiring::reviewer::{Judgement, Review, ReviewVersion, Reviewer};
 /// What is asked when nobody has a token at hand: no provider ever issued it.
 const NO_TOKEN: &str = "countersign-probe-this-is-no-token";
 
+/// Says that the webhook could not be asked at all.
+#[must_use]
+pub fn no_probe(message: &str) -> Finding {
+    Finding {
+        code: "probe_failed",
+        severity: Severity::Error,
+        path: String::new(),
+        message: message.to_owned(),
+        remedy: "see the findings about the secret".to_owned(),
+    }
+}
+
 /// Posts one review, and says what it means. Without a token, one that cannot be any is asked about.
 pub async fn probe(secret: &Object, token: Option<&BearerToken>, audiences: &[String]) -> Finding {
     let path = format!("secret/{}:data.kubeConfig", secret.name());

@@ -100,7 +100,7 @@ fn address(server: &Url, notes: &mut Notes<'_>) {
 /// Whether only the cluster's DNS knows a name: `NAME.NAMESPACE.svc`, with or without what follows.
 fn is_cluster_name(name: &str) -> bool {
     let name = name.trim_end_matches('.');
-    name.split('.').skip(1).any(|label| label == "svc") || name.ends_with(".cluster.local")
+    name.ends_with(".svc") || name.ends_with(".cluster.local")
 }
 
 fn trust(connection: &Connection, now: UnixTime, notes: &mut Notes<'_>) {

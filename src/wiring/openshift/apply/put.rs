@@ -25,7 +25,7 @@ pub struct Applying {
 pub struct Applied {
     /// One line for each object.
     pub objects: Vec<String>,
-    /// How to follow the rollout; nothing if nothing was changed.
+    /// How to follow the rollout; nothing if nothing was changed and none is under way.
     pub follow: Option<Follow>,
 }
 
@@ -79,7 +79,9 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
     };
     done.push(format!("authentication/cluster {word}"));
     operator.hears(&format!("authentication/cluster {word}"));
-    let follow = before.filter(|_| has_changed).map(|before| Follow::from(&Object::from(before)));
+    let before = before.map(Object::from);
+    let follow =
+        before.and_then(|before| if has_changed { Some(Follow::from(&before)) } else { Follow::under_way(&before) });
     Ok(Applied { objects: done, follow })
 }
 

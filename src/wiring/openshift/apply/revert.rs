@@ -28,7 +28,9 @@ pub struct Reverting {
 pub struct Reverted {
     /// One line for each object.
     pub objects: Vec<String>,
-    /// How to follow the rollout; nothing if nothing was changed.
+    /// Whether the `Authentication` was changed.
+    pub has_changed: bool,
+    /// How to follow the rollout; nothing if nothing was changed and none is under way.
     pub follow: Option<Follow>,
     /// What was referred to.
     pub leftovers: Leftovers,
@@ -51,7 +53,14 @@ pub async fn revert(cluster: &Cluster, how: Reverting, operator: &dyn Operator) 
     let (patch, changes) = changes(&current);
     if changes.is_empty() {
         let objects = vec!["authentication/cluster unchanged".to_owned()];
-        return Ok(Reverted { objects, follow: None, leftovers });
+        let api_server = cluster.get(API_SERVER_PATH).await;
+        let api_server = api_server.map_err(|cause| Stop::cluster("kubeapiserver/cluster", cause))?.map(Object::from);
+        let follow = api_server.as_ref().and_then(Follow::under_way);
+        return Ok(Reverted { objects, has_changed: false, follow, leftovers });
+    }
+    if current.text("/spec/type") == "OIDC" {
+        let what = "the type is OIDC, which has no webhook: people log in at the provider now, and could not any more";
+        agree(operator, &Question::Risk(what.to_owned()))?;
     }
     risks(cluster, operator).await?;
     let fields = owners::foreign(&current, &changes);
@@ -61,14 +70,15 @@ pub async fn revert(cluster: &Cluster, how: Reverting, operator: &dyn Operator) 
     hear("authentication/cluster", cluster.change(AUTHENTICATION_PATH, &patch, Change::Merge, true).await, operator)?;
     if how.dry_run {
         let objects = vec!["nothing: all of it passed the dry run".to_owned()];
-        return Ok(Reverted { objects, follow: None, leftovers });
+        return Ok(Reverted { objects, has_changed: false, follow: None, leftovers });
     }
     let before = cluster.get(API_SERVER_PATH).await.map_err(|cause| Stop::cluster("kubeapiserver/cluster", cause))?;
     let changed = cluster.change(AUTHENTICATION_PATH, &patch, Change::Merge, false).await;
     changed.map_err(|cause| Stop::change("authentication/cluster", cause))?;
     operator.hears("authentication/cluster changed");
     let follow = before.map(|before| Follow::from(&Object::from(before)));
-    Ok(Reverted { objects: vec!["authentication/cluster changed".to_owned()], follow, leftovers })
+    let objects = vec!["authentication/cluster changed".to_owned()];
+    Ok(Reverted { objects, has_changed: true, follow, leftovers })
 }
 
 /// The merge patch and the fields in it. Metadata of ours would take precedence over the integrated server's.

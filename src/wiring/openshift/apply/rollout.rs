@@ -42,6 +42,15 @@ impl From<&Object> for Follow {
     }
 }
 
+impl Follow {
+    /// Takes up a rollout that somebody else has begun, or we before; nothing if every node has the latest revision.
+    pub(super) fn under_way(api_server: &Object) -> Option<Self> {
+        let latest = latest(api_server);
+        let lags = nodes(api_server).iter().any(|node| node.current < latest);
+        lags.then_some(Self { baseline: latest - 1, degraded_since: None, done_since: None })
+    }
+}
+
 /// Where it is.
 #[derive(Debug, PartialEq, Eq)]
 enum Sight {
@@ -209,6 +218,15 @@ mod tests {
         assert_eq!(see(9, &[(8, 0, 0), (8, 0, 0)], 405), on_the_way("revision 9: m-0 waits at 8, m-1 waits at 8"));
         assert_eq!(see(9, &[(9, 0, 0), (9, 0, 0)], 800), on_the_way("revision 9: m-0 done, m-1 done"));
         assert_eq!(see(9, &[(9, 0, 0), (9, 0, 0)], 820), Sight::End(End::Done(9)));
+    }
+
+    #[test]
+    fn a_rollout_that_was_begun_before_is_taken_up_at_its_revision() {
+        assert_eq!(Follow::under_way(&api_server(8, &[(8, 0, 0), (8, 0, 0)], "")), None);
+        let mut follow = Follow::under_way(&api_server(8, &[(8, 0, 0), (7, 8, 0)], "")).unwrap();
+        let there = api_server(8, &[(8, 0, 0), (8, 0, 0)], "");
+        assert!(matches!(follow.see(&there, seconds(1), &PACE), Sight::OnTheWay(_)));
+        assert_eq!(follow.see(&there, seconds(21), &PACE), Sight::End(End::Done(8)));
     }
 
     #[test]

@@ -359,3 +359,26 @@ async fn a_secret_is_kept_as_long_as_a_rollout_is_not_seen() {
     played.put(API_SERVER_PATH, finished("2026-11-26T11:00:00Z"));
     assert_eq!(leftovers.delete(&played.cluster, false).await.unwrap(), ["secret/hook deleted"]);
 }
+
+#[tokio::test]
+async fn run_again_it_takes_up_the_rollout_that_is_under_way() {
+    let played = Played::start().await;
+    let mut half_way = at_rest();
+    half_way["status"]["latestAvailableRevision"] = 8.into();
+    played.put(API_SERVER_PATH, half_way);
+    let reverted = played.revert(&Person::who(true)).await.unwrap();
+    assert_eq!((reverted.objects, reverted.has_changed), (vec!["authentication/cluster unchanged".to_owned()], false));
+    assert!(reverted.follow.is_some());
+    played.put(API_SERVER_PATH, at_rest());
+    assert_eq!(played.revert(&Person::who(true)).await.unwrap().follow, None);
+}
+
+#[tokio::test]
+async fn a_cluster_that_asks_a_provider_itself_is_not_reverted_without_asking() {
+    let played = Played::start().await;
+    played.put(AUTHENTICATION_PATH, json!({"metadata": {"name": "cluster"}, "spec": {"type": "OIDC"}}));
+    let person = Person::who(false);
+    let said = played.revert(&person).await.unwrap_err().to_string();
+    assert!(said.starts_with("stopped, because the type is OIDC"), "{said}");
+    assert_eq!(played.changes(), [""; 0]);
+}

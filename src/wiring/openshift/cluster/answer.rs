@@ -13,7 +13,7 @@ const MAX_SHOWN: usize = 300;
 /// An object, and what the API server has to say about the request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// The object. Null if the answer is text.
+    /// The object.
     pub object: Value,
     /// The texts of `Warning` headers.
     pub warnings: Vec<String>,
@@ -108,10 +108,17 @@ struct Details {
 
 /// Reads an answer.
 pub(super) fn read(parts: &Parts, body: &[u8]) -> Result<Reply, Refusal> {
-    let warnings =
+    let warnings: Vec<String> =
         parts.headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?)).collect();
     if parts.status.is_success() {
-        return Ok(Reply { object: serde_json::from_slice(body).unwrap_or_default(), warnings });
+        let object = serde_json::from_slice(body).ok().filter(Value::is_object);
+        return object.map(|object| Reply { object, warnings: warnings.clone() }).ok_or_else(|| Refusal {
+            status: parts.status,
+            reason: "Unreadable".to_owned(),
+            message: "the answer is no Kubernetes object; see whether this is an API server".to_owned(),
+            causes: Vec::new(),
+            warnings,
+        });
     }
     let name = parts.status.canonical_reason().unwrap_or_default();
     let status: Option<Status> = serde_json::from_slice(body).ok();
@@ -205,6 +212,14 @@ mod tests {
         assert!(owned.is_field_conflict() && !owned.is_stale());
         let stale = conflict(Value::Null);
         assert!(stale.is_stale() && !stale.is_field_conflict());
+    }
+
+    #[test]
+    fn a_page_in_place_of_an_object_is_no_success() {
+        for body in ["<html>portal</html>", "", "null", "[]"] {
+            let refusal = answer(200, &[], body).unwrap_err();
+            assert_eq!((refusal.reason.as_str(), refusal.is_final()), ("Unreadable", false), "{body}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The only place that names the kube crate. It brings kubeconfigs, credential plugins, TLS and proxies; requests are made by
 //! hand, because what matters (`Warning` headers, `fieldValidation`, the causes of a refusal) is in none of its types.
 
+mod access;
 mod answer;
 
 use std::error::Error;
@@ -12,11 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
+use kube::Client;
 use kube::client::Body;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use serde_json::Value;
 
+use self::access::Access;
 pub use self::answer::{Cause, Refusal, Reply};
 use super::manifest::MANAGER;
 use super::objects::MAX_BYTES;
@@ -27,20 +28,16 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// For a connection, also one through a proxy.
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// Tokens of OpenShift's integrated OAuth server begin with this.
-const INTEGRATED_TOKEN: &str = "sha256~";
-
 /// What could not be had from a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// The kubeconfig, or what it refers to, cannot be used.
-    #[error("{from}: cannot be used to reach a cluster")]
+    #[error("{from}: cannot be used to reach a cluster: {problem}")]
     Kubeconfig {
         /// Which file.
         from: String,
-        /// Why.
-        #[source]
-        cause: Box<dyn Error + Send + Sync>,
+        /// Why, without any value.
+        problem: String,
     },
     /// There was no answer.
     #[error("no answer from {server}")]
@@ -92,15 +89,7 @@ impl Cluster {
     /// # Errors
     /// If there is no kubeconfig, or it cannot be used.
     pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClusterError> {
-        let from = kubeconfig.map_or_else(|| "the default kubeconfig".to_owned(), |path| path.display().to_string());
-        let fail = |cause: Box<dyn Error + Send + Sync>| ClusterError::Kubeconfig { from: from.clone(), cause };
-        let file =
-            kubeconfig.map_or_else(Kubeconfig::read, Kubeconfig::read_from).map_err(|error| fail(error.into()))?;
-        let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(|error| fail(error.into()))?;
-        config.connect_timeout = Some(CONNECT);
-        let (server, has_integrated_token) = (config.cluster_url.to_string(), has_integrated_token(&config.auth_info));
-        let client = Client::try_from(config).map_err(|error| fail(error.into()))?;
+        let Access { client, server, has_integrated_token } = access::prepare(kubeconfig, context).await?;
         Ok(Self { client, server, has_integrated_token })
     }
 
@@ -168,7 +157,8 @@ impl Cluster {
         }
         let request = request.body(Body::from(content)).map_err(|error| no_answer(error.into()))?;
         let exchange = async {
-            let response = self.client.send(request).await.map_err(|error| no_answer(error.into()))?;
+            let response =
+                self.client.send(request).await.map_err(|error| no_answer(access::about_client(&error).into()))?;
             let (parts, body) = response.into_parts();
             let limit = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
             let body: Bytes = Limited::new(body, limit).collect().await.map_err(no_answer)?.to_bytes();
@@ -178,9 +168,4 @@ impl Cluster {
             tokio::time::timeout(DEADLINE, exchange).await.map_err(|elapsed| no_answer(elapsed.into()))??;
         answer::read(&parts, &body).map_err(|refusal| ClusterError::Refused(Box::new(refusal)))
     }
-}
-
-fn has_integrated_token(credential: &AuthInfo) -> bool {
-    use secrecy::ExposeSecret as _;
-    credential.token.as_ref().is_some_and(|token| token.expose_secret().starts_with(INTEGRATED_TOKEN))
 }

@@ -88,7 +88,7 @@ fn domain(name: &str, path: String, report: &mut Report) {
     const RECIPE: &str =
         "give the Service a fixed clusterIP, write that address, and set tls-server-name to NAME.NAMESPACE.svc";
     let name = name.trim_end_matches('.');
-    if name.ends_with(".svc") || name.contains(".svc.") {
+    if name.ends_with(".svc") || name.ends_with(".svc.cluster.local") {
         let message = "the webhook cannot be reached because kube-apiserver runs in the host's network and resolves names as \
                        the node does, without service names";
         report.error("server_service_name", path, message, RECIPE);

@@ -420,6 +420,10 @@ fn server_rows() -> Vec<Row> {
             &[server("https://countersign.countersign.svc.cluster.local./authenticate")],
             "error server_service_name kubeconfig:clusters[0].cluster.server",
         ),
+        row(
+            &[server("https://auth.svc.corp.example.com/authenticate")],
+            "info server_external_name kubeconfig:clusters[0].cluster.server",
+        ),
         row(&[server("https://hook/")], "warning server_short_name kubeconfig:clusters[0].cluster.server"),
         row(
             &[server("https://hook.apps.ocp.example.com/")],
