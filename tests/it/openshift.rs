@@ -90,7 +90,7 @@ fn what_cannot_be_read_is_wrong_use() {
         (&["-f", "-"], "a: [", "standard input: is not YAML (line 1, column 4)"),
         (&["-f", "-"], "", "-: there is nothing to check in it"),
         (&["-f", "-", "TOKEN"], "", "a token is of use with --probe only"),
-        (&[], "", "the default kubeconfig: cannot be used to reach a cluster"),
+        (&[], "", "none: there is no kubeconfig; give one with --kubeconfig"),
     ] {
         let (code, out, err) = countersign(folder.path(), &[&["openshift", "check"], arguments].concat(), input);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 async fn apply(arguments: &Arguments, objects: &Objects, plan: &Plan, report: &mut Report) -> Outcome {
-    let cluster = arguments.cluster.connect().await?;
+    let cluster = arguments.cluster.connect()?;
     would_be_honored(&cluster, objects, plan, report).await?;
     let manner = &arguments.manner;
     let person = Person::at_the_terminal(manner.yes);
@@ -54,7 +54,7 @@ async fn apply(arguments: &Arguments, objects: &Objects, plan: &Plan, report: &m
     if let Some(follow) = applied.follow.filter(|_| manner.wait) {
         let end = apply::follow(&cluster, follow, &Pace::with_timeout(manner.timeout), &person).await;
         report.rollout = Some(ended(end)?);
-        let gathered = live::gather(&cluster, &Objects::default()).await.map_err(|error| failure(&error))?;
+        let gathered = live::gather(&cluster, &Objects::default()).await.map_err(|error| failure(&error, &cluster))?;
         report.findings =
             rules::check(&gathered.objects, &Circumstances { now: SystemClock.now(), served: gathered.served });
     }
@@ -68,7 +68,7 @@ async fn would_be_honored(
     plan: &Plan,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let gathered = live::gather(cluster, objects).await.map_err(|error| failure(&error))?;
+    let gathered = live::gather(cluster, objects).await.map_err(|error| failure(&error, cluster))?;
     let outcome = plan.outcome(gathered.objects);
     let findings = rules::check(&outcome, &Circumstances { now: SystemClock.now(), served: None });
     if findings.has_errors() {

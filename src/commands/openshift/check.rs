@@ -62,8 +62,8 @@ async fn check(
     let mut circumstances = Circumstances { now, served: None };
     let mut findings = Findings::new();
     if arguments.cluster.is_given() || !arguments.documents.is_given() {
-        let cluster = arguments.cluster.connect().await?;
-        let mut gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error))?;
+        let cluster = arguments.cluster.connect()?;
+        let mut gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error, &cluster))?;
         findings.extend(gathered.unread);
         if arguments.documents.is_given() {
             // They are not in force yet, so what is served and what operators say is about something else.

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
-    let cluster = arguments.cluster.connect().await?;
+    let cluster = arguments.cluster.connect()?;
     let manner = &arguments.manner;
     let person = Person::at_the_terminal(manner.yes);
     let pace = Pace::with_timeout(manner.timeout);

@@ -100,7 +100,7 @@ impl ContextFlags {
 }
 
 /// Where kubectl looks.
-fn default_files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+pub(in crate::commands) fn default_files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let listed: Vec<PathBuf> = variable("KUBECONFIG")
         .map(|list| env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect())
         .unwrap_or_default();

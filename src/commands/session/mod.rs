@@ -3,7 +3,7 @@
 //! Standard output is for what was asked for: the credential alone in `get-token`. Everything said meanwhile goes to
 //! standard error.
 
-mod context;
+pub(super) mod context;
 pub(super) mod flags;
 pub(super) mod get_token;
 pub(super) mod log_in;

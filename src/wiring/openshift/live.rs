@@ -1,5 +1,7 @@
 //! A cluster's own objects, for the checker.
 
+use serde_json::Value;
+
 use super::NAMESPACE;
 use super::cluster::{Cluster, ClusterError};
 use super::objects::{Kind, Objects};
@@ -45,7 +47,10 @@ pub async fn gather(cluster: &Cluster, given: &Objects) -> Result<Gathered, Clus
     let mut unread = Findings::new();
     match cluster.get(AUTHENTICATION_PATH).await? {
         Some(authentication) => objects.add(authentication),
-        None => add(cluster, MICROSHIFT, &mut objects, &mut unread).await?,
+        None => {
+            cluster.is_api_server().await?;
+            add(cluster, MICROSHIFT, &mut objects, &mut unread).await?;
+        }
     }
     let mut paths: Vec<String> = [
         "/apis/config.openshift.io/v1/clusterversions/version",
@@ -89,7 +94,8 @@ async fn add(cluster: &Cluster, path: &str, objects: &mut Objects, unread: &mut 
 }
 
 async fn served(cluster: &Cluster) -> Result<Option<Served>, ClusterError> {
-    match cluster.get(WELL_KNOWN).await {
+    match cluster.read(WELL_KNOWN).await {
+        Ok(Some(Value::Null)) => Ok(None),
         Ok(Some(document)) => Ok(Some(Served::Document(document.to_string()))),
         Ok(None) => Ok(Some(Served::Nothing)),
         Err(ClusterError::Refused(refusal)) if matches!(refusal.status.as_u16(), 401 | 403) => {

@@ -12,6 +12,8 @@ pub mod live;
 pub mod manifest;
 pub mod metadata;
 pub mod objects;
+#[cfg(test)]
+pub(crate) mod played;
 pub mod probe;
 pub mod rules;
 

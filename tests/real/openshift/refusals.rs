@@ -37,8 +37,8 @@ impl Operator for Agreeable {
     }
 }
 
-async fn cluster(stage: &Stage) -> Cluster {
-    Cluster::connect(Some(stage.cluster.kubectl.admin_kubeconfig()), None).await.unwrap()
+fn cluster(stage: &Stage) -> Cluster {
+    Cluster::connect(vec![stage.cluster.kubectl.admin_kubeconfig().to_owned()], None).unwrap()
 }
 
 fn plan(file: &Path) -> Plan {
@@ -139,7 +139,7 @@ async fn nothing_is_taken_from_other_field_managers_without_being_told_to() {
 #[ignore = "needs tests/real/setup.sh"]
 async fn strict_validation_and_stale_versions_are_understood_in_each_form() {
     let stage = Stage::new().await;
-    let cluster = cluster(&stage).await;
+    let cluster = cluster(&stage);
     let refusal = async |body: Value, change: Change| -> Refusal {
         let error = cluster.change(AUTHENTICATION_PATH, &body, change, true).await.unwrap_err();
         error.refusal().unwrap_or_else(|| panic!("{error}")).clone()
@@ -229,7 +229,7 @@ async fn what_stops_half_way_says_what_was_done_and_how_to_go_on() {
 #[ignore = "needs tests/real/setup.sh"]
 async fn rollouts_are_followed_to_a_good_or_a_bad_end() {
     let stage = Stage::new().await;
-    let (cluster, operator) = (cluster(&stage).await, Agreeable::default());
+    let (cluster, operator) = (cluster(&stage), Agreeable::default());
     let how = Applying { dry_run: false, force_conflicts: true };
 
     stage.operators.fail();

@@ -88,11 +88,13 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
 /// The `Authentication` as it is.
 pub(super) async fn authentication(cluster: &Cluster) -> Result<Object, Stop> {
     let stop = |cause| Stop::cluster("authentication/cluster", cause);
-    cluster.get(AUTHENTICATION_PATH).await.map_err(stop)?.map(Object::from).ok_or_else(|| {
-        Stop::wrong(
-            "there is no Authentication named cluster: this is no OpenShift cluster whose API servers can be told",
-        )
-    })
+    if let Some(object) = cluster.get(AUTHENTICATION_PATH).await.map_err(stop)? {
+        return Ok(Object::from(object));
+    }
+    cluster.is_api_server().await.map_err(stop)?;
+    Err(Stop::wrong(
+        "there is no Authentication named cluster: this is no OpenShift cluster whose API servers can be told",
+    ))
 }
 
 /// What must be agreed to before anything is changed.

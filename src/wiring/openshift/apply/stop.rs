@@ -82,15 +82,8 @@ impl fmt::Display for Stop {
         match &self.why {
             Why::Cluster { step, cause } => {
                 write!(f, "{step}: {}", chain(cause))?;
-                match cause.refusal() {
-                    Some(refusal) if refusal.is_stale() => {
-                        f.write_str("; somebody changed it meanwhile: look at it, and run this again")?;
-                    }
-                    Some(refusal) if refusal.status == 403 => {
-                        f.write_str("; ask for the rights that the page on OpenShift lists")?;
-                    }
-                    Some(refusal) if refusal.is_invalid() => f.write_str("; mend the document")?,
-                    _ => {}
+                if let Some(remedy) = cause.refusal().map(Refusal::remedy).filter(|remedy| !remedy.is_empty()) {
+                    write!(f, "; {remedy}")?;
                 }
             }
             Why::Declined(what) | Why::Unknown(what) | Why::Wrong(what) => f.write_str(what)?,

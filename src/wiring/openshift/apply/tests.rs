@@ -1,98 +1,16 @@
-//! Questions, and what happens before and after them, in a cluster that is played: it keeps what it is given and notes every
-//! change. What a real API server refuses is tried against a real one.
+//! Questions, and what happens before and after them, in a cluster that is played.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Mutex;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
-use super::super::cluster::Cluster;
 use super::super::live::{API_SERVER_PATH, AUTHENTICATION_PATH};
 use super::super::objects::Objects;
+use super::super::played::{Played, SECRET, at_rest, authentication, webhook};
 use super::*;
-use crate::clock::{Clock, SystemClock, UnixTime};
-use crate::dev::https;
-use crate::wiring::pki::{Authority, Validity};
-
-const SECRET: &str = "/api/v1/namespaces/openshift-config/secrets/hook";
-
-/// What the cluster has, what was asked of it, and how it misbehaves.
-#[derive(Default)]
-struct State {
-    objects: BTreeMap<String, Value>,
-    changes: Vec<String>,
-    /// The owner of the secret's fields, who is not us.
-    owner: Option<&'static str>,
-    /// The path whose changes in earnest are refused with 403, or get no answer (0).
-    trouble: Option<(&'static str, u16)>,
-}
-
-/// A cluster with the integrated OAuth server in force and everything at rest.
-struct Played {
-    cluster: Cluster,
-    state: Arc<Mutex<State>>,
-    _server: JoinSet<Infallible>,
-    _folder: tempfile::TempDir,
-}
 
 impl Played {
-    async fn start() -> Self {
-        Self::with_token("sha512~installer").await
-    }
-
-    async fn with_token(token: &str) -> Self {
-        let valid = Validity::days(UnixTime::from_seconds(SystemClock.now().seconds() - 60), 1);
-        let authority = Authority::new("cluster", valid).unwrap();
-        let identity = authority.serving_certificate(&["127.0.0.1"], valid).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut state = State::default();
-        state.objects.insert(AUTHENTICATION_PATH.to_owned(), authentication(&json!({"type": "IntegratedOAuth"})));
-        state.objects.insert(API_SERVER_PATH.to_owned(), at_rest());
-        let state = Arc::new(Mutex::new(state));
-        let mut server = JoinSet::new();
-        let shared = Arc::clone(&state);
-        server.spawn(https::serve(
-            listener,
-            Arc::new(https::tls(&identity).unwrap()),
-            || (),
-            move |request| answer(Arc::clone(&shared), request),
-        ));
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("kubeconfig");
-        let ca = folder.path().join("ca.crt");
-        std::fs::write(&ca, authority.certificate_pem()).unwrap();
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "it",
-            "clusters": [{"name": "it", "cluster": {"server": format!("https://{address}"), "certificate-authority": ca}}],
-            "users": [{"name": "it", "user": {"token": token}}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        });
-        std::fs::write(&file, kubeconfig.to_string()).unwrap();
-        let cluster = Cluster::connect(Some(&file), None).await.unwrap();
-        Self { cluster, state, _server: server, _folder: folder }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    fn put(&self, path: &str, object: Value) {
-        self.state().objects.insert(path.to_owned(), object);
-    }
-
-    /// Changes in earnest so far.
-    fn changes(&self) -> Vec<String> {
-        self.state().changes.clone()
-    }
-
     async fn apply(&self, person: &Person) -> Result<Applied, Stop> {
         apply(&self.cluster, &plan(), Applying::default(), person).await
     }
@@ -102,70 +20,8 @@ impl Played {
     }
 }
 
-async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Response<https::Body> {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let (status, document) = state.lock().unwrap().answer(&method, &path, &query, &body);
-    let pieces = Full::new(Bytes::from(document.to_string())).map_err(|never| match never {}).boxed();
-    let mut response = Response::new(pieces);
-    // A status that no client takes for an answer stands for none.
-    *response.status_mut() = status;
-    response
-}
-
-impl State {
-    fn answer(&mut self, method: &Method, path: &str, query: &str, body: &[u8]) -> (StatusCode, Value) {
-        let is_dry = query.contains("dryRun=All");
-        if method == Method::GET {
-            return self
-                .objects
-                .get(path)
-                .map_or_else(|| (StatusCode::NOT_FOUND, json!({})), |found| (StatusCode::OK, found.clone()));
-        }
-        if let Some(owner) = self.owner.filter(|_| path == SECRET && !query.contains("force=true")) {
-            let cause = json!({"reason": "FieldManagerConflict", "message": format!("conflict with \"{owner}\""), "field": ".data.kubeConfig"});
-            return (
-                StatusCode::CONFLICT,
-                json!({"reason": "Conflict", "message": "no", "details": {"causes": [cause]}}),
-            );
-        }
-        if let Some((_, status)) = self.trouble.filter(|(where_, _)| *where_ == path && !is_dry) {
-            return (StatusCode::from_u16(status).unwrap(), json!({"message": "not today"}));
-        }
-        if is_dry {
-            return (StatusCode::OK, serde_json::from_slice(body).unwrap());
-        }
-        self.changes.push(format!("{method} {path}{}", if query.contains("force=true") { " by force" } else { "" }));
-        if method == Method::DELETE {
-            self.objects.remove(path);
-            return (StatusCode::OK, json!({"kind": "Status"}));
-        }
-        let mut object: Value = serde_json::from_slice(body).unwrap();
-        object["metadata"]["resourceVersion"] = self.changes.len().to_string().into();
-        self.objects.insert(path.to_owned(), object.clone());
-        (StatusCode::OK, object)
-    }
-}
-
-fn authentication(spec: &Value) -> Value {
-    let owned =
-        json!({"manager": "cluster-bootstrap", "time": "2026-11-26T10:00:00Z", "fieldsV1": {"f:spec": {"f:type": {}}}});
-    json!({"apiVersion": "config.openshift.io/v1", "kind": "Authentication", "spec": spec,
-        "metadata": {"name": "cluster", "resourceVersion": "7", "managedFields": [owned]}})
-}
-
-fn at_rest() -> Value {
-    json!({"apiVersion": "operator.openshift.io/v1", "kind": "KubeAPIServer", "metadata": {"name": "cluster"}, "status": {
-        "latestAvailableRevision": 7, "nodeStatuses": [{"nodeName": "m-0", "currentRevision": 7}]}})
-}
-
 fn ours() -> Value {
-    json!({"kind": "Secret", "metadata": {"uid": "u", "labels": {"app.kubernetes.io/managed-by": "countersign"}}})
-}
-
-fn webhook() -> Value {
-    json!({"type": "None", "webhookTokenAuthenticator": {"kubeConfig": {"name": "hook"}}})
+    json!({"kind": "Secret", "metadata": {"name": "hook", "uid": "u", "labels": {"app.kubernetes.io/managed-by": "countersign"}}})
 }
 
 fn plan() -> Plan {
@@ -292,7 +148,7 @@ async fn a_stop_half_way_says_what_may_be_deleted() {
         objects.add(
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook"}, "data": {"kubeConfig": "YQ=="}}),
         );
-        played.state().trouble = Some((AUTHENTICATION_PATH, 403));
+        played.trouble(Method::PATCH, AUTHENTICATION_PATH, 403, json!({"message": "not today"}));
         let stop = apply(&played.cluster, &Plan::new(&objects).unwrap(), Applying::default(), &Person::who(true)).await;
         let said = stop.unwrap_err().to_string();
         assert!(said.contains("403 Forbidden: not today") && said.contains(next), "{said}");
@@ -303,7 +159,7 @@ async fn a_stop_half_way_says_what_may_be_deleted() {
 #[tokio::test]
 async fn a_last_step_without_an_answer_is_not_said_to_have_changed_nothing() {
     let played = Played::start().await;
-    played.state().trouble = Some((AUTHENTICATION_PATH, 502));
+    played.trouble(Method::PATCH, AUTHENTICATION_PATH, 502, json!({"message": "not today"}));
     let stop = played.apply(&Person::who(true)).await.unwrap_err();
     let said = stop.to_string();
     assert!(!stop.is_refusal());
@@ -345,7 +201,7 @@ async fn a_secret_is_kept_as_long_as_a_rollout_is_not_seen() {
         (at_rest(), "no rollout has ended since the Authentication was changed"),
         (finished("2026-11-26T09:00:00Z"), "no rollout has ended since the Authentication was changed"),
         (without_nodes, "kubeapiserver/cluster does not say which revision the nodes have"),
-        (json!({}), "kubeapiserver/cluster does not say which revision the nodes have"),
+        (json!({}), "answered something else than what was asked for: no object"),
     ] {
         let played = Played::start().await;
         let leftovers = leftovers(&played).await;
@@ -376,9 +232,39 @@ async fn run_again_it_takes_up_the_rollout_that_is_under_way() {
 #[tokio::test]
 async fn a_cluster_that_asks_a_provider_itself_is_not_reverted_without_asking() {
     let played = Played::start().await;
-    played.put(AUTHENTICATION_PATH, json!({"metadata": {"name": "cluster"}, "spec": {"type": "OIDC"}}));
+    played.put(AUTHENTICATION_PATH, authentication(&json!({"type": "OIDC"})));
     let person = Person::who(false);
     let said = played.revert(&person).await.unwrap_err().to_string();
     assert!(said.starts_with("stopped, because the type is OIDC"), "{said}");
     assert_eq!(played.changes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_stops_says_what_to_do() {
+    for (status, said) in [
+        (
+            401,
+            "authentication/cluster: 401 Unauthorized: no; the kubeconfig's credential is not accepted: log in again",
+        ),
+        (403, "authentication/cluster: 403 Forbidden: no; ask for the rights that the page on OpenShift lists"),
+        (302, "authentication/cluster: 302 Found: no; this is no API server: correct the address in the kubeconfig"),
+        (500, "authentication/cluster: 500 Internal Server Error: no; run this again later"),
+    ] {
+        let played = Played::start().await;
+        played.trouble(Method::GET, AUTHENTICATION_PATH, status, json!({"message": "no"}));
+        let stop = played.revert(&Person::who(true)).await.unwrap_err().to_string();
+        assert!(stop.starts_with(said) && stop.ends_with("; nothing was changed"), "{stop}");
+    }
+}
+
+#[tokio::test]
+async fn what_answers_every_change_alike_has_changed_nothing() {
+    let played = Played::start().await;
+    played.put(AUTHENTICATION_PATH, authentication(&webhook()));
+    played.trouble(Method::PATCH, AUTHENTICATION_PATH, 200, "<html>portal</html>");
+    let stop = played.revert(&Person::who(true)).await.unwrap_err();
+    assert!(!stop.is_refusal());
+    let said = stop.to_string();
+    assert!(said.contains("the answer is no Kubernetes object"), "{said}");
+    assert!(said.contains("whether it was changed is not known"), "{said}");
 }

@@ -78,6 +78,24 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// What to do about it; empty if the message alone can tell.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self.status {
+            _ if self.is_stale() => "somebody changed it meanwhile: look at it, and run this again",
+            _ if self.is_invalid() => "mend the document",
+            StatusCode::UNAUTHORIZED => {
+                "the kubeconfig's credential is not accepted: log in again, or use the installer's kubeconfig"
+            }
+            StatusCode::FORBIDDEN => "ask for the rights that the page on OpenShift lists",
+            status if status.is_redirection() => "this is no API server: correct the address in the kubeconfig",
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => "run this again later",
+            _ => "",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.status.as_u16(), self.reason, self.message)?;
@@ -133,6 +151,55 @@ pub(super) fn read(parts: &Parts, body: &[u8]) -> Result<Reply, Refusal> {
         causes: status.details.and_then(|details| details.causes).unwrap_or_default(),
         warnings,
     })
+}
+
+/// Whether an answer is the object at a path. The error says what it is instead.
+pub(super) fn is_at(path: &str, answer: &Value) -> Result<(), String> {
+    let mut segments = path.rsplit('/');
+    let (name, resource) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (kind, found) = (text("/kind"), text("/metadata/name"));
+    if !answer.is_object() || kind.is_empty() {
+        return Err("no object".to_owned());
+    }
+    // Resources are named after kinds: `secrets`, `authentications`.
+    if resource != format!("{}s", kind.to_lowercase()) || found != name {
+        return Err(format!("the {kind} {found:?}"));
+    }
+    Ok(())
+}
+
+/// Whether an object has what was sent. The error names the first field that it has not.
+pub(super) fn has(answer: &Value, sent: &Value) -> Result<(), String> {
+    let is_secret = sent.get("kind").is_some_and(|kind| kind == "Secret");
+    let fields = sent.as_object().into_iter().flatten();
+    for (name, sent) in fields.filter(|(name, _)| *name != "metadata") {
+        // Bytes come back in lines of other lengths.
+        let is_bytes = is_secret && name == "data";
+        missing(answer.get(name).unwrap_or(&Value::Null), sent, name, is_bytes)
+            .map_or(Ok(()), |path| Err(format!("an object whose {path} is not what was sent")))?;
+    }
+    Ok(())
+}
+
+/// The path of the first value that is another one. An empty value and none are the same.
+fn missing(found: &Value, sent: &Value, path: &str, is_bytes: bool) -> Option<String> {
+    let is_same = match (sent, found) {
+        (Value::Object(fields), Value::Object(_) | Value::Null) => {
+            return fields.iter().find_map(|(name, sent)| {
+                missing(found.get(name).unwrap_or(&Value::Null), sent, &format!("{path}.{name}"), is_bytes)
+            });
+        }
+        (Value::String(sent), Value::String(found)) if is_bytes => {
+            let compact = |text: &str| text.split_ascii_whitespace().collect::<String>();
+            compact(sent) == compact(found)
+        }
+        (Value::String(sent), Value::Null) => sent.is_empty(),
+        (Value::Array(sent), Value::Null) => sent.is_empty(),
+        (Value::Null, Value::String(found)) => found.is_empty(),
+        (sent, found) => sent == found,
+    };
+    (!is_same).then(|| path.to_owned())
 }
 
 /// The text of `299 - "text"`, with `\"` and `\\` undone.

@@ -86,8 +86,8 @@ fn without_authentication(objects: &Objects, now: UnixTime, report: &mut Report)
         report.error(
             "authentication_missing",
             "metadata.name",
-            "the webhook is not honored because there is no Authentication named cluster",
-            "see that this is an OpenShift cluster and that you may read it; on OpenShift the object always exists",
+            "no webhook is honored in this way because there is no Authentication named cluster: this is no OpenShift cluster",
+            "give an OpenShift cluster's kubeconfig; elsewhere use countersign render PLATFORM",
         );
     } else {
         report.info("authentication_not_given", "", "there is no Authentication among the documents", "");
