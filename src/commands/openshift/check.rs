@@ -9,7 +9,7 @@ use super::documents::Documents;
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::findings::Findings;
 use crate::token::BearerToken;
-use crate::wiring::openshift::apply::Plan;
+use crate::wiring::openshift::apply::foresee;
 use crate::wiring::openshift::live;
 use crate::wiring::openshift::objects::{Kind, Object, Objects};
 use crate::wiring::openshift::probe::{no_probe, probe};
@@ -49,10 +49,16 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let (subject, findings) = block_on(check(arguments, objects, token.as_ref(), SystemClock.now()))??;
     let text = arguments.output.document(&findings).unwrap_or_else(|| output::summed_up(&subject, &findings));
     terminal::print(&text)?;
-    Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
+    match (findings.has_errors(), findings.iter().any(|finding| finding.code == "probe_unreached")) {
+        (true, _) => Ok(Conclusion::No),
+        (false, true) => {
+            Err(Failure::Unknown("the webhook could not be asked from here; the finding says why".to_owned()))
+        }
+        (false, false) => Ok(Conclusion::Yes),
+    }
 }
 
-async fn check(
+pub(super) async fn check(
     arguments: &Arguments,
     mut objects: Objects,
     token: Option<&BearerToken>,
@@ -63,17 +69,12 @@ async fn check(
     let mut findings = Findings::new();
     if arguments.cluster.is_given() || !arguments.documents.is_given() {
         let cluster = arguments.cluster.connect()?;
-        let mut gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error, &cluster))?;
+        let gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error, &cluster))?;
         findings.extend(gathered.unread);
         if arguments.documents.is_given() {
-            // They are not in force yet, so what is served and what operators say is about something else.
-            gathered.objects.drop_kind(Kind::KubeApiServer);
-            gathered.objects.drop_kind(Kind::ClusterOperator);
-            // As `apply` would judge them: laid over what is in the cluster.
-            match Plan::new(&objects) {
-                Ok(plan) => objects = plan.outcome(gathered.objects),
-                Err(_) => objects.complete_with(gathered.objects),
-            }
+            // They are not in force yet, so what is served and observed is about something else.
+            findings.extend(rules::before_a_change(&gathered.objects));
+            objects = foresee(objects, gathered.objects);
         } else {
             circumstances.served = gathered.served;
             objects = gathered.objects;

@@ -7,6 +7,8 @@ mod documents;
 mod person;
 mod report;
 mod revert;
+#[cfg(test)]
+mod tests;
 
 use super::Outcome;
 

@@ -196,6 +196,15 @@ impl Objects {
         self.is_complete |= other.is_complete;
     }
 
+    /// Puts an object in the place of the first of its kind and name.
+    pub fn replace(&mut self, kind: Kind, value: Value) {
+        let object = Object(value);
+        let place = self.known.iter_mut().find(|(other, known)| *other == kind && known.name() == object.name());
+        if let Some((_, known)) = place {
+            *known = object;
+        }
+    }
+
     /// Leaves out what is of a kind.
     pub fn drop_kind(&mut self, kind: Kind) {
         self.known.retain(|(other, _)| *other != kind);

@@ -61,6 +61,16 @@ pub async fn probe(secret: &Object, token: Option<&BearerToken>, audiences: &[St
     let review = Review { version: ReviewVersion::V1, token: token.unwrap_or(&made_up), audiences };
     let answer = match reviewer.post(&review).await {
         Ok(answer) => answer,
+        Err(error) if error.is_unreached() => {
+            let remedy =
+                "ask where API servers run, for instance in oc debug node/NODE; other machines may see another network";
+            return finding(
+                "probe_unreached",
+                Severity::Warning,
+                format!("the webhook is not reached from here: {}", chain(&error)),
+                remedy,
+            );
+        }
         Err(error) => return failed(chain(&error)),
     };
     match answer.judge(ReviewVersion::V1, audiences) {

@@ -74,6 +74,21 @@ pub struct NoAnswer {
     cause: reqwest::Error,
 }
 
+impl NoAnswer {
+    /// Whether nothing at all came from there: no address, no way, nobody who listens.
+    #[must_use]
+    pub fn is_unreached(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
+        self.cause.is_timeout()
+            || sources(&self.cause).any(|error| {
+                let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+                kind.is_some_and(|kind| {
+                    matches!(kind, ConnectionRefused | HostUnreachable | NetworkUnreachable | TimedOut)
+                }) || error.to_string() == "dns error"
+            })
+    }
+}
+
 /// A client for one webhook. It keeps its connections, as kube-apiserver does.
 pub struct Reviewer {
     client: reqwest::Client,

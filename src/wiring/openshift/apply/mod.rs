@@ -4,6 +4,7 @@
 //! reference (`put`), the reference before what it referred to (`revert`). Whatever stops on the way says what was done and
 //! how to go on ([`Stop`]). `rollout` follows the operators until every API server has the change.
 
+mod foresee;
 mod owners;
 mod plan;
 mod put;
@@ -15,6 +16,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use self::foresee::foresee;
 pub use self::plan::{Plan, PlanError};
 pub use self::put::{Applied, Applying, apply};
 pub use self::revert::{Leftovers, Reverted, Reverting, revert};

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::objects::{Kind, Object, Objects};
 use super::super::{AUTHENTICATION, INTEGRATED_SECRET, NAMESPACE};
+use super::foresee::foresee;
 
 /// Documents that cannot be applied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,27 +90,20 @@ impl Plan {
         self.metadata_name.as_deref()
     }
 
-    /// The objects as they would be: what is in the cluster, with the plan on top. Without what operators say, which is
-    /// about what was before.
+    /// The objects as they would be in a cluster.
     #[must_use]
-    pub fn outcome(&self, mut cluster: Objects) -> Objects {
-        let mut outcome = Objects::default();
+    pub fn outcome(&self, cluster: Objects) -> Objects {
+        let mut documents = Objects::default();
         for object in [&self.secret, &self.config_map].into_iter().flatten() {
-            outcome.add(applicable(object));
+            documents.add(applicable(object));
         }
-        if let Some(current) = cluster.authentication() {
-            let mut value = current.value().clone();
-            if let Some(fields) = value.as_object_mut() {
-                let spec = fields.entry("spec").or_insert_with(|| json!({}));
-                merge(spec, &Value::Object(self.spec.clone()));
-            }
-            outcome.add(value);
-        }
-        for kind in [Kind::Authentication, Kind::ClusterOperator, Kind::KubeApiServer] {
-            cluster.drop_kind(kind);
-        }
-        outcome.complete_with(cluster);
-        outcome
+        documents.add(json!({
+            "apiVersion": Kind::Authentication.api_version(),
+            "kind": Kind::Authentication.name(),
+            "metadata": {"name": AUTHENTICATION},
+            "spec": self.spec,
+        }));
+        foresee(documents, cluster)
     }
 
     /// The objects to apply before the reference to them, in order.
@@ -156,25 +150,6 @@ fn stray(objects: &Objects, secret: &str, metadata: Option<&str>) -> Result<(), 
         }
     }
     objects.others.first().map_or(Ok(()), |what| Err(PlanError::Stray { what: what.clone() }))
-}
-
-/// A merge patch (RFC 7386).
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(fields) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let Some(target) = target.as_object_mut() else { return };
-    for (name, value) in fields {
-        if value.is_null() {
-            target.remove(name);
-        } else {
-            merge(target.entry(name.clone()).or_insert(Value::Null), value);
-        }
-    }
 }
 
 /// The object as it is applied: without what a server adds, in the namespace that counts, with data in one form.

@@ -17,7 +17,7 @@ pub struct Stop {
 
 #[derive(Debug)]
 enum Why {
-    Cluster { step: String, cause: ClusterError },
+    Cluster { step: String, cause: Box<ClusterError> },
     Declined(String),
     Unknown(String),
     Wrong(String),
@@ -26,7 +26,12 @@ enum Why {
 impl Stop {
     /// The cluster did not let us.
     pub(super) fn cluster(step: impl Into<String>, cause: ClusterError) -> Self {
-        Self { why: Why::Cluster { step: step.into(), cause }, done: Vec::new(), next: "", is_open: false }
+        Self {
+            why: Why::Cluster { step: step.into(), cause: Box::new(cause) },
+            done: Vec::new(),
+            next: "",
+            is_open: false,
+        }
     }
 
     /// The cluster did not let us change something, or did not say whether it did.
@@ -81,7 +86,7 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.why {
             Why::Cluster { step, cause } => {
-                write!(f, "{step}: {}", chain(cause))?;
+                write!(f, "{step}: {}", chain(&**cause))?;
                 if let Some(remedy) = cause.refusal().map(Refusal::remedy).filter(|remedy| !remedy.is_empty()) {
                     write!(f, "; {remedy}")?;
                 }

@@ -276,10 +276,11 @@ fn acting(mut fields: Map<String, Value>) -> Result<AuthInfo, &'static str> {
         fields.remove(name).map(|value| serde_json::from_value(value).map_err(|_| name)).transpose()
     }
     let [user, uid, groups, extra] = ACTING;
-    let mut info = AuthInfo::default();
-    info.impersonate = field(&mut fields, user)?;
-    info.impersonate_uid = field(&mut fields, uid)?;
-    info.impersonate_groups = field(&mut fields, groups)?;
-    info.impersonate_user_extra = field(&mut fields, extra)?;
-    Ok(info)
+    Ok(AuthInfo {
+        impersonate: field(&mut fields, user)?,
+        impersonate_uid: field(&mut fields, uid)?,
+        impersonate_groups: field(&mut fields, groups)?,
+        impersonate_user_extra: field(&mut fields, extra)?,
+        ..AuthInfo::default()
+    })
 }

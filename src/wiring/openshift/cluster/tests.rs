@@ -26,7 +26,7 @@ fn said_of_text(text: &str) -> String {
     std::fs::write(&file, text).unwrap();
     let said = Cluster::connect(vec![file], None).err().map_or_else(|| "nothing".to_owned(), |error| chain(&error));
     assert!(!said.contains(SECRET) && !said.contains('\n'), "{said}");
-    said.split_once("kubeconfig: ").map_or(said.clone(), |(_, problem)| problem.to_owned())
+    said.split_once("kubeconfig: ").map_or_else(|| said.clone(), |(_, problem)| problem.to_owned())
 }
 
 fn here() -> Value {

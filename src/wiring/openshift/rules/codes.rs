@@ -100,6 +100,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("probe_failed", "The webhook could not be asked."),
     ("probe_refused", "The webhook refused the token, as it should if it is none."),
     ("probe_undecided", "The webhook could not tell."),
+    ("probe_unreached", "Nothing answers at the webhook's address, from where the command runs."),
     ("revision_failed", "A revision of kube-apiserver did not start on a node."),
     ("revision_pending", "The latest revision is not on all nodes yet."),
     ("secret_duplicate", "The secret is there more than once."),

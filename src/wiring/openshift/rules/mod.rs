@@ -68,6 +68,21 @@ pub fn check(objects: &Objects, circumstances: &Circumstances) -> Findings {
     report.into_findings()
 }
 
+/// What operators say of a cluster as it is, for somebody who is about to change it: none of it is an error of the change.
+#[must_use]
+pub fn before_a_change(objects: &Objects) -> Findings {
+    let mut report = Report::default();
+    operators::check(None, objects, &mut report);
+    report
+        .into_findings()
+        .iter()
+        .map(|finding| Finding { severity: finding.severity.max(Severity::Warning), ..finding.clone() })
+        .fold(Findings::new(), |mut findings, finding| {
+            findings.push(finding);
+            findings
+        })
+}
+
 /// Says that something in a cluster could not be read, so that nothing can be said about it.
 #[must_use]
 pub fn not_readable(path: &str, why: &str) -> Finding {

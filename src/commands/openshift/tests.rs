@@ -1,0 +1,104 @@
+//! The commands in a cluster that is played.
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::check;
+use crate::clock::{Clock, SystemClock, UnixTime};
+use crate::wiring::kubeconfig::{ClientCertificate, Connection};
+use crate::wiring::openshift::live::{API_SERVER_PATH, AUTHENTICATION_PATH};
+use crate::wiring::openshift::objects::Objects;
+use crate::wiring::openshift::played::{Played, at_rest, authentication};
+use crate::wiring::pki::{Authority, Validity};
+
+#[derive(Parser)]
+struct Check {
+    #[command(flatten)]
+    arguments: check::Arguments,
+}
+
+/// A good webhook's documents.
+fn documents() -> Objects {
+    let valid = Validity::days(UnixTime::from_seconds(SystemClock.now().seconds() - 60), 365);
+    let authority = Authority::new("webhook", valid).unwrap();
+    let client = authority.client_certificate("kube-apiserver", &[], valid).unwrap();
+    let connection = Connection {
+        server: "https://192.0.2.7:8443/authenticate".parse().unwrap(),
+        authority_pem: Some(authority.certificate_pem().into_bytes()),
+        insecure: false,
+        tls_server_name: None,
+        proxy: None,
+        client: Some(ClientCertificate {
+            certificate_pem: client.certificate_pem().as_bytes().to_vec(),
+            private_key_pem: client.private_key_pem().as_bytes().to_vec().into(),
+        }),
+        bearer: None,
+    };
+    let metadata = json!({"issuer": "https://idp", "authorization_endpoint": "https://idp/a", "token_endpoint": "https://idp/t",
+        "response_types_supported": ["code"], "grant_types_supported": ["authorization_code"],
+        "code_challenge_methods_supported": ["S256"]});
+    let mut objects = Objects::default();
+    objects.add(
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook", "namespace": "openshift-config"},
+        "stringData": {"kubeConfig": connection.to_yaml("webhook").as_str()}}),
+    );
+    objects.add(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "meta", "namespace": "openshift-config"},
+        "data": {"oauthMetadata": metadata.to_string()}}),
+    );
+    objects.add(json!({"apiVersion": "config.openshift.io/v1", "kind": "Authentication", "metadata": {"name": "cluster"},
+        "spec": {"type": "None", "webhookTokenAuthenticator": {"kubeConfig": {"name": "hook"}}, "oauthMetadata": {"name": "meta"}}}));
+    objects
+}
+
+/// What is found about the documents in a cluster: severities and codes, without what is only worth knowing.
+async fn found(played: &Played) -> Vec<String> {
+    let kubeconfig = played.file.to_str().unwrap();
+    let Check { arguments } = Check::parse_from(["check", "-f", "documents", "--kubeconfig", kubeconfig]);
+    let Ok((_, findings)) = check::check(&arguments, documents(), None, SystemClock.now()).await else {
+        panic!("not checked")
+    };
+    let lines = findings.iter().map(|finding| format!("{} {}", finding.severity, finding.code));
+    lines.filter(|line| !line.starts_with("info ")).collect()
+}
+
+/// What the operator says as long as no webhook is asked, whoever was asked before.
+fn without_webhook() -> Value {
+    let mut api_server = at_rest();
+    api_server["spec"] = json!({"observedConfig": {"apiServerArguments": {"authentication-config": ["/auth.json"]}}});
+    api_server
+}
+
+#[tokio::test]
+async fn documents_are_not_blamed_for_what_is_not_in_force_before_they_are_applied() {
+    for spec in [json!({"type": "None"}), json!({"type": "OIDC"}), json!({"type": "IntegratedOAuth"})] {
+        let played = Played::start().await;
+        played.put(AUTHENTICATION_PATH, authentication(&spec));
+        played.put(API_SERVER_PATH, without_webhook());
+        assert_eq!(found(&played).await, [""; 0], "{spec}");
+    }
+}
+
+#[tokio::test]
+async fn documents_are_judged_with_what_the_cluster_has_beneath_them() {
+    let played = Played::start().await;
+    played.put(AUTHENTICATION_PATH, authentication(&json!({"serviceAccountIssuer": "https://idp"})));
+    assert_eq!(found(&played).await, ["error issuer_of_service_accounts"]);
+
+    let played = Played::start().await;
+    let mut api_server = at_rest();
+    api_server["status"]["serviceAccountIssuers"] =
+        json!([{"name": "https://idp", "expirationTime": "2030-01-01T00:00:00Z"}]);
+    played.put(API_SERVER_PATH, api_server);
+    assert_eq!(found(&played).await, ["error issuer_of_service_accounts"]);
+}
+
+#[tokio::test]
+async fn what_a_cluster_suffers_from_is_no_error_of_documents() {
+    let played = Played::start().await;
+    let mut api_server = at_rest();
+    api_server["status"]["conditions"] =
+        json!([{"type": "ConfigObservationDegraded", "status": "True", "message": "bad secret"}]);
+    played.put(API_SERVER_PATH, api_server);
+    assert_eq!(found(&played).await, ["warning operator_degraded"]);
+}
