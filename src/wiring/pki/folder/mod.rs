@@ -11,8 +11,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls_pki_types::CertificateDer;
+use rustls::crypto::aws_lc_rs;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
@@ -266,28 +268,35 @@ impl Work<'_> {
         make: impl FnOnce(&[String]) -> Result<Identity, FolderError>,
     ) -> Result<(Entry, Option<Identity>), FolderError> {
         let (certificate, key) = self.files(stem);
-        let found = Pair::read(&certificate, &key)?;
         let mut names = ordered.to_vec();
         let mut deed = Deed::Made;
-        if let Some(found) = found {
-            let failed = |cause| FolderError::Pki { file: certificate.clone(), cause };
-            let der = first(&found.certificate).map_err(failed)?;
-            let (old_names, not_after) = facts(&der).map_err(failed)?;
-            if !self.order.renew {
-                let differs = |problem| Err(FolderError::Differs { file: certificate.clone(), problem });
-                if !is_signed_by(&der, authority) {
-                    return differs("is there, but is not signed by the folder's authority".to_owned());
-                }
-                if !ordered.is_empty() && !is_same_set(ordered, &old_names) {
-                    return differs(format!("is there, for {}", old_names.join(", ")));
-                }
-                let entry = Entry { certificate, key, names: old_names, not_after, deed: Deed::Kept };
-                return Ok((entry, None));
-            }
+        let differs = |problem| FolderError::Differs { file: certificate.clone(), problem };
+        if self.order.renew && (certificate.exists() || key.exists()) {
+            // Both are made anew, whatever became of the old ones; the certificate still tells for whom.
             if names.is_empty() {
-                names = old_names;
+                let old = text(&certificate)?.and_then(|pem| facts(&first(&pem).ok()?).ok());
+                names = old.map(|(names, _)| names).unwrap_or_default();
             }
             deed = Deed::Renewed;
+        } else if certificate.exists() != key.exists() {
+            let [there, missing] = if key.exists() { [&key, &certificate] } else { [&certificate, &key] };
+            let problem = format!("is there, but {} is missing", missing.display());
+            return Err(FolderError::Differs { file: there.clone(), problem });
+        } else if let Some(found) = Pair::read(&certificate, &key)? {
+            let unreadable = |error: PkiError| differs(format!("cannot be read: {}", crate::outbound::chain(&error)));
+            let der = first(&found.certificate).map_err(unreadable)?;
+            let (old_names, not_after) = facts(&der).map_err(unreadable)?;
+            if !is_signed_by(&der, authority) {
+                return Err(differs("is there, but is not signed by the folder's authority".to_owned()));
+            }
+            if !found.belongs_together(der) {
+                return Err(differs(format!("is there, but {} is not its key", key.display())));
+            }
+            if !ordered.is_empty() && !is_same_set(ordered, &old_names) {
+                return Err(differs(format!("is there, for {}", old_names.join(", "))));
+            }
+            let entry = Entry { certificate, key, names: old_names, not_after, deed: Deed::Kept };
+            return Ok((entry, None));
         }
         let identity = make(&names)?;
         Ok((Entry { certificate, key, names, not_after: validity.not_after, deed }, Some(identity)))
@@ -333,6 +342,12 @@ struct Pair {
 }
 
 impl Pair {
+    /// Whether the key is that of the certificate.
+    fn belongs_together(&self, certificate: CertificateDer<'static>) -> bool {
+        PrivateKeyDer::from_pem_slice(self.key.as_bytes())
+            .is_ok_and(|key| CertifiedKey::from_der(vec![certificate], key, &aws_lc_rs::default_provider()).is_ok())
+    }
+
     /// Both, or nothing if neither is there.
     fn read(certificate: &Path, key: &Path) -> Result<Option<Self>, FolderError> {
         let half = |missing: &Path, present: &Path| {

@@ -159,8 +159,32 @@ fn an_order_that_contradicts_the_folder_is_refused() {
     fs::rename(path.join("tls.key"), path.join("elsewhere")).unwrap();
     assert_eq!(
         refusal(path, &order()),
-        "tls.key: is missing, but tls.crt is there; put it back, or use another folder"
+        "tls.crt: is there, but tls.key is missing; order it to be renewed (--renew), or use another folder"
     );
+}
+
+#[test]
+fn a_pair_that_is_none_is_refused_and_renewing_mends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let renewing = || Order { renew: true, server_names: Vec::new(), ..order() };
+    fill(path, &order(), NOW).unwrap();
+    let fix = "order it to be renewed (--renew), or use another folder";
+    fs::copy(path.join("kube-apiserver.key"), path.join("tls.key")).unwrap();
+    assert_eq!(refusal(path, &order()), format!("tls.crt: is there, but tls.key is not its key; {fix}"));
+    fs::write(path.join("tls.key"), "half").unwrap();
+    assert_eq!(refusal(path, &order()), format!("tls.crt: is there, but tls.key is not its key; {fix}"));
+    fs::remove_file(path.join("tls.key")).unwrap();
+    let mended = fill(path, &renewing(), NOW).unwrap();
+    assert_eq!(mended.server, entry(path, "tls", &["hook.example.com", "10.0.0.7", "fd00::7"], 365, Deed::Renewed));
+    assert_eq!(fill(path, &order(), NOW).unwrap().server.deed, Deed::Kept);
+
+    // Without its names they have to be given.
+    fs::write(path.join("tls.crt"), "").unwrap();
+    let refused = refusal(path, &order());
+    assert!(refused.starts_with("tls.crt: cannot be read: ") && refused.ends_with(fix), "{refused}");
+    assert!(refusal(path, &renewing()).starts_with("no name for the server's certificate"));
+    assert_eq!(fill(path, &Order { renew: true, ..order() }, NOW).unwrap().server.deed, Deed::Renewed);
 }
 
 #[test]
