@@ -30,8 +30,8 @@ pub(super) fn wire(request: &Request<'_>) -> Wiring {
     let kubeconfig = request.kubeconfig_at(format!("a running node instead: {FOLDER}/{FILE}; root, 0600"));
     let steps = vec![
         "a new node: put microk8s.yaml into place, then `snap install microk8s --classic`".to_owned(),
-        "a running node: `snap set microk8s config=\"$(cat microk8s.yaml)\"`, or put the two other files into place and \
-         `snap restart microk8s.daemon-kubelite`, on one node after the other"
+        "a running node: put the two other files into place and `snap restart microk8s.daemon-kubelite`, on one node after the \
+         other (`snap set microk8s config=…` would show the key to everybody on the node)"
             .to_owned(),
     ];
     let mut wiring = Wiring::new(vec![launch, kubeconfig, lines], steps);
