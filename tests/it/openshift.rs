@@ -122,3 +122,51 @@ fn apply_needs_documents_with_a_webhook_and_deleting_needs_waiting() {
         assert!(err.contains(message), "{arguments:?}: {err}");
     }
 }
+
+/// Documents whose secret has this kubeconfig.
+fn documents(cluster: &Value, user: &Value) -> String {
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "it",
+        "clusters": [{"name": "it", "cluster": cluster}],
+        "users": [{"name": "it", "user": user}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    });
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook", "namespace": "openshift-config"},
+        "stringData": {"kubeConfig": kubeconfig.to_string()}});
+    let spec = json!({"type": "None", "webhookTokenAuthenticator": {"kubeConfig": {"name": "hook"}}});
+    let authentication = json!({"apiVersion": "config.openshift.io/v1", "kind": "Authentication", "metadata": {"name": "cluster"}, "spec": spec});
+    format!("{secret}\n---\n{authentication}\n")
+}
+
+/// What a probe of such documents says, and whether it came to a server that listens on plain TCP.
+fn probed(cluster: impl Fn(&str) -> Value, user: &Value, arguments: &[&str]) -> (String, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let input = documents(&cluster(&listener.local_addr().unwrap().to_string()), user);
+    let probe = ["openshift", "check", "-f", "-", "-o", "json", "--probe"];
+    let (code, out, err) = countersign(folder.path(), &[&probe[..], arguments].concat(), &input);
+    assert_eq!(code, Some(1), "{out}{err}");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let last = document["findings"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["code"], "probe_failed", "{document:#}");
+    (last["message"].as_str().unwrap().to_owned(), listener.accept().is_ok())
+}
+
+#[test]
+fn files_that_a_secret_names_are_not_read_for_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "LOCAL-FILE-CONTENT").unwrap();
+    let cluster = |address: &str| json!({"server": format!("https://{address}/a"), "insecure-skip-tls-verify": true});
+    let (message, came) = probed(cluster, &json!({"tokenFile": file.path()}), &[]);
+    assert_eq!(message, "the webhook is not asked because the kubeconfig names files, which no operator follows");
+    assert!(!came);
+}
+
+#[test]
+fn a_token_of_ones_own_is_not_sent_in_the_clear() {
+    let cluster = |address: &str| json!({"server": format!("http://{address}/a")});
+    let (message, came) = probed(cluster, &json!({"token": "caller"}), &["a.real.token"]);
+    assert_eq!(message, "the token is not sent because others could read it on its way; ask without one");
+    assert!(!came);
+}

@@ -6,11 +6,11 @@
 mod fetch;
 
 use serde_json::{Map, Value, json};
-use url::Url;
 
 pub use self::fetch::{FetchError, fetch, well_known};
 use crate::findings::{Finding, Findings, Severity};
 use crate::jose::json::{self as strict, Limits};
+use crate::wiring::address;
 
 /// What is missing is left out.
 const OPTIONAL: [&str; 19] = [
@@ -124,13 +124,13 @@ fn https(source: &Map<String, Value>, field: &'static str) -> Result<String, Der
     if text.is_empty() {
         return Err(wrong("is missing"));
     }
-    match Url::parse(text) {
-        Ok(url) if url.scheme() != "https" => Err(wrong("is not an https URL")),
-        Ok(url) if field == "issuer" && (url.query().is_some() || url.fragment().is_some()) => {
+    match address::parse(text) {
+        Some(url) if url.scheme() != "https" => Err(wrong("is not an https URL")),
+        Some(url) if field == "issuer" && (url.query().is_some() || url.fragment().is_some()) => {
             Err(wrong("has a query or a fragment"))
         }
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(wrong("is not a URL")),
+        Some(_) => Ok(text.to_owned()),
+        None => Err(wrong("is not a URL")),
     }
 }
 

@@ -1,12 +1,12 @@
 //! `serviceAccountIssuer`: the names that the API server asks a webhook for, and the issuers that are never the webhook's.
 
 use serde_json::Value;
-use url::Url;
 
 use super::super::METADATA_KEY;
 use super::super::objects::{Kind, Object, Objects};
 use super::Authentication;
 use super::report::Report;
+use crate::config::GoUrl;
 
 const PATH: &str = "spec.serviceAccountIssuer";
 
@@ -41,14 +41,14 @@ fn form(issuer: &str, report: &mut Report) {
     if !issuer.contains(':') {
         return;
     }
-    match Url::parse(issuer) {
+    match GoUrl::parse(issuer) {
         Err(_) => report.error(
             "service_account_issuer_invalid",
             PATH,
             "the API server keeps its former configuration because this is not a URL (ConfigObservationDegraded)",
             "write an https URL, or text without a colon",
         ),
-        Ok(url) if url.scheme() != "https" => report.warning(
+        Ok(url) if url.scheme != "https" => report.warning(
             "service_account_issuer_without_discovery",
             PATH,
             "discovery of service-account keys is switched off because the issuer is not an https URL",

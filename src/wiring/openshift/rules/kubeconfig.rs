@@ -152,8 +152,9 @@ fn parse(text: &str, path: &str, report: &mut Report) -> Option<Kubeconfig> {
         report.error("kubeconfig_unreadable", path, message, "put a kubeconfig there, in YAML or JSON");
     };
     // Neither library's own text is used: both quote values.
-    let document: Value = match serde_saphyr::from_str(text) {
-        Ok(document) => document,
+    // As the API server's library, which looks at the first document alone.
+    let document: Value = match serde_saphyr::from_multiple(text) {
+        Ok(documents) => documents.into_iter().next().unwrap_or_default(),
         Err(error) => {
             let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
             unreadable(path.to_owned(), &format!("it is not YAML (line {line}, column {column})"));

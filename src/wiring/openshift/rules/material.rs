@@ -97,21 +97,17 @@ fn authority(pem: &[u8], path: &str, now: UnixTime, report: &mut Report) {
         let message = format!("{early} of the {} authorities are not valid yet", parsed.len());
         report.warning("authority_not_yet_valid", path, message, "keep the present one until they are");
     }
-    for certificate in &parsed {
-        if let Age::ExpiresSoon = Age::with_notice(certificate, now, NOTICE) {
-            let message = format!("the authority's certificate expires on {}", certificate.validity().not_after);
-            let remedy = "put the new authority beside it in time: a change of this file is a rollout";
-            report.warning("authority_expires_soon", path, message, remedy);
-        }
-        if !certificate.is_ca() {
-            let message = "a certificate to trust is none of an authority: it is good for a server with this very certificate alone";
-            report.warning(
-                "authority_is_none",
-                path,
-                message,
-                "give the authority that signed the webhook's certificate",
-            );
-        }
+    // Said once: a bundle may have thousands.
+    if let Some(certificate) = parsed.iter().find(|one| matches!(Age::with_notice(one, now, NOTICE), Age::ExpiresSoon))
+    {
+        let message = format!("the authority's certificate expires on {}", certificate.validity().not_after);
+        let remedy = "put the new authority beside it in time: a change of this file is a rollout";
+        report.warning("authority_expires_soon", path, message, remedy);
+    }
+    if !parsed.iter().all(|certificate| certificate.is_ca()) {
+        let message =
+            "a certificate to trust is none of an authority: it is good for a server with this very certificate alone";
+        report.warning("authority_is_none", path, message, "give the authority that signed the webhook's certificate");
     }
 }
 

@@ -200,6 +200,8 @@ fn kubeconfig_rows() -> Vec<Row> {
     };
     vec![
         row(&[("kubeconfig", "", json!("a: [b"))], "error kubeconfig_unreadable secret/hook:data.kubeConfig"),
+        row(&[("kubeconfig", "", json!(format!("{}\n---\n", well()["kubeconfig"])))], ""),
+        row(&[("kubeconfig", "", json!(format!("{}\n---\nkind: Other\n", well()["kubeconfig"])))], ""),
         row(&[("kubeconfig", "kind", json!("Secret"))], "error kubeconfig_unreadable secret/hook:data.kubeConfig"),
         row(&[("kubeconfig", "apiVersion", json!(GONE)), ("kubeconfig", "kind", json!(GONE))], ""),
         row(&[(CLUSTER, "server", json!(8443))], "error kubeconfig_unreadable kubeconfig:clusters[0].cluster.server"),
