@@ -166,3 +166,58 @@ authenticationConfiguration:
     assert_eq!(connection.bearer.unwrap().expose_secret(), "0123456789abcdef0123456789abcdef");
     assert_eq!(connection.authority_pem, Some(fs::read(path("pki/ca.crt")).unwrap()));
 }
+
+#[test]
+fn no_private_key_goes_where_certificates_belong() {
+    let folder = pki();
+    let read = |name: &str| fs::read_to_string(folder.path().join("pki").join(name)).unwrap();
+    fs::write(folder.path().join("both.pem"), read("ca.crt") + &read("ca.key")).unwrap();
+    let arguments = ["kubeconfig", "--server", SERVER, "--certificate-authority", "both.pem"];
+    let (code, out, err) = render(folder.path(), &arguments);
+    assert_eq!(code, Some(0), "{err}");
+    let connection = Connection::from_yaml(&out, Path::new("printed")).unwrap();
+    assert_eq!(String::from_utf8(connection.authority_pem.unwrap()).unwrap(), read("ca.crt"));
+}
+
+#[test]
+fn the_authority_and_what_lies_elsewhere_are_no_callers() {
+    let folder = pki();
+    for caller in ["ca", "tls", "../pki/kube-apiserver"] {
+        let (code, out, err) =
+            render(folder.path(), &["kubeconfig", "--server", SERVER, "--pki", "pki", "--caller", caller]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{caller}");
+        assert!(err.starts_with(&format!("countersign: --caller: {caller:?} cannot be a caller's name here")), "{err}");
+    }
+}
+
+#[test]
+fn a_url_that_kube_apiserver_would_not_start_with_is_refused() {
+    let folder = pki();
+    for server in
+        ["https://10.0.0.1/%zz", "https:///a", "https://10.0.0.1/a\nb: c", " https://10.0.0.1", "https://0x7f.1"]
+    {
+        for what in ["kubeconfig", "kubeadm", "openshift"] {
+            let (code, out, err) = render(folder.path(), &[what, "--server", server, "--pki", "pki"]);
+            assert_eq!((code, out.as_str()), (Some(2), ""), "{what} {server:?}");
+            assert!(err.contains("--server: is not a URL that an API server can use"), "{what} {server:?}: {err}");
+        }
+    }
+}
+
+#[test]
+fn openshifts_documents_go_into_a_file_for_their_owner_alone() {
+    let folder = pki();
+    let address = "https://10.0.0.1:8443/authenticate";
+    let arguments = ["openshift", "--server", address, "--pki", "pki", "--no-metadata", "--write", "openshift.yaml"];
+    let (code, out, err) = render(folder.path(), &arguments);
+    assert_eq!((code, out.as_str()), (Some(0), "openshift.yaml: written\n"), "{err}");
+    let file = folder.path().join("openshift.yaml");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&file).unwrap().contains("kind: Authentication"));
+    let (code, _, err) = render(folder.path(), &arguments);
+    assert_eq!((code, err.contains("is there already; --force replaces it")), (Some(2), true), "{err}");
+
+    let theirs = ["openshift", "--server", address, "--pki", "pki", "--no-metadata", "--secret"];
+    let (code, out, err) = render(folder.path(), &[&theirs[..], &["webhook-authentication-integrated-oauth"]].concat());
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+}

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::super::output::Output;
-use super::super::{Conclusion, Failure, Outcome, terminal};
-use super::webhook::{WebhookFlags, advise};
+use super::super::{Conclusion, Outcome, terminal};
+use super::webhook::{WebhookFlags, advise, written};
 use crate::clock::{Clock, SystemClock};
-use crate::wiring::file::{self, Access};
 
 /// Prints the kubeconfig for --authentication-token-webhook-config-file, everything inline.
 #[derive(clap::Args)]
@@ -34,14 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let yaml = webhook.connection.to_yaml(&arguments.name);
     advise(&webhook.advice);
     match &arguments.write {
-        Some(path) if path.exists() && !arguments.force => {
-            let what = format!("{}: is there already; --force replaces it", path.display());
-            return Err(Failure::WrongUse(what));
-        }
-        Some(path) => {
-            file::write(path, yaml.as_bytes(), Access::Private).map_err(|error| Failure::unknown(&error))?;
-            terminal::print(&format!("{}: written\n", path.display()))?;
-        }
+        Some(path) => written(path, &yaml, arguments.force)?,
         None => {
             let document = serde_saphyr::from_str::<Value>(&yaml).unwrap_or_default();
             let text = match arguments.output {

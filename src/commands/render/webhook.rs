@@ -1,6 +1,5 @@
 //! The flags that say how an API server reaches the webhook, shared by everything that is rendered for one.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use url::Url;
@@ -11,7 +10,8 @@ use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::findings::{Finding, Findings, Severity};
 use crate::token::BearerToken;
-use crate::wiring::kubeconfig::{ClientCertificate, Connection};
+use crate::wiring::file::{self, Access};
+use crate::wiring::kubeconfig::{self, ClientCertificate, Connection};
 use crate::wiring::pki::folder::check_caller;
 use crate::wiring::service;
 use crate::wiring::soundness::{self, Places};
@@ -154,7 +154,10 @@ fn load(path: &Path, now: UnixTime) -> Result<Config, Failure> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::WrongUse(format!("{}: cannot be read: {error}", path.display())))
+    let content = kubeconfig::read(path);
+    content
+        .map(|content| content.to_vec())
+        .map_err(|error| Failure::WrongUse(format!("{}: cannot be read: {error}", path.display())))
 }
 
 /// The certificates in a file, and nothing else: with a key beside them, it would go where everybody may read it.
@@ -175,6 +178,15 @@ fn token(path: &Path) -> Result<BearerToken, Failure> {
         )));
     }
     Ok(BearerToken::from(text))
+}
+
+/// Writes what has a key in it into a file for its owner alone.
+pub(crate) fn written(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    if path.exists() && !force {
+        return Err(Failure::WrongUse(format!("{}: is there already; --force replaces it", path.display())));
+    }
+    file::write(path, text.as_bytes(), Access::Private).map_err(|error| Failure::unknown(&error))?;
+    terminal::print(&format!("{}: written\n", path.display()))
 }
 
 /// Says on standard error what there is to say about what was rendered.

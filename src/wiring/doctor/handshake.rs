@@ -156,6 +156,20 @@ fn distrust(problem: &CertificateError, name: &str) -> Broken {
                 .to_owned(),
             "give the authority that signed it, and let the webhook send intermediates after its own certificate",
         ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
+            "certificate_refused",
+            "server",
+            "the webhook's certificate is not for servers (its extended key usage lacks serverAuth)".to_owned(),
+            "issue a server's certificate",
+        ),
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => (
+            "certificate_refused",
+            "server",
+            "the webhook shows an authority's certificate as its own (CA:TRUE), as `openssl req -x509` makes it; kube-apiserver may take \
+             it, countersign does not"
+                .to_owned(),
+            "let an authority issue a server's certificate; `countersign render pki` makes both",
+        ),
         other => ("certificate_refused", "server", format!("the webhook's certificate is refused: {other}"), RENEW),
     };
     Broken { code, field, message, remedy }

@@ -256,6 +256,26 @@ async fn certificates_that_kube_apiserver_would_not_take() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_is_not_for_servers_is_told_from_one_that_is_an_authoritys() {
+    let authority = authority();
+    let caller = authority.client_certificate("127.0.0.1", &["127.0.0.1"], valid()).unwrap();
+    let webhook = Webhook::with(&authority, &caller, None, refusing).await;
+    let walk = walk_to(&webhook.connection).await;
+    assert_eq!(broke(&walk), (Some(Link::Tls), at_server("certificate_refused")));
+    assert!(walk.findings.to_string().contains("fix: issue a server's certificate"), "{}", walk.findings);
+}
+
+#[tokio::test]
+async fn a_token_of_ones_own_is_not_sent_where_others_could_read_it() {
+    let webhook = Webhook::start(refusing).await;
+    let connection = Connection { insecure: true, authority_pem: None, ..webhook.connection };
+    let question = Question { token: BearerToken::from("a token of my own"), is_probe: false, ..probing() };
+    let walk = walk_with(&connection, &question).await;
+    let codes: Vec<_> = broke(&walk).1.into_iter().map(|(code, _)| code).collect();
+    assert_eq!((walk.broken, codes), (Some(Link::Review), vec!["insecure_skip_tls_verify", "token_withheld"]));
+}
+
+#[tokio::test]
 async fn a_certificate_for_another_name_is_taken_under_that_name() {
     let webhook = Webhook::with_certificate(&["hook.example.com"], valid()).await;
     let connection = Connection { tls_server_name: Some("hook.example.com".to_owned()), ..webhook.connection };

@@ -194,7 +194,10 @@ impl Connection {
 
     fn locate_in(text: &str, path: &Path) -> Result<Located, KubeconfigError> {
         let fail = |(field, problem): (String, Problem)| KubeconfigError { file: path.to_owned(), field, problem };
-        let document: Value = serde_saphyr::from_str(text).map_err(|error| fail((String::new(), not_yaml(&error))))?;
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(text).map_err(|error| fail((String::new(), not_yaml(&error))))?;
+        // As client-go: only the first counts.
+        let document = documents.into_iter().next().unwrap_or_default();
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let selected = select::current(&document).map_err(fail)?;
         Ok(Located {
@@ -394,7 +397,10 @@ fn pem(fields: &Fields<'_>, name: &str, kind: &'static str, folder: &Path) -> Ou
 }
 
 /// The content of a file. A device, or a log that was named by mistake, does not fill the memory.
-fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+///
+/// # Errors
+/// If it cannot be read, or has more than 16 MiB.
+pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     const MAX_BYTES: u64 = 16 * 1024 * 1024;
     let mut bytes = Zeroizing::new(Vec::new());
     let length = File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;

@@ -74,9 +74,9 @@ fn unreadable(role: Role, problem: String, notes: &mut Notes<'_>) {
 fn kind(certificate: &X509Certificate<'_>, role: Role, notes: &mut Notes<'_>) {
     let name = certificate.subject();
     if role == Role::Authority && !certificate.is_ca() && certificate.issuer() != name {
-        let message = format!("{name} is no authority: it is a server's certificate, and who signed it is missing");
+        let message = format!("{name} is no authority: it is good for a server with this very certificate alone");
         let fix = "give the certificate of the authority that signed the webhook's";
-        return role.note(notes, Severity::Error, "not_an_authority", message, fix);
+        return role.note(notes, Severity::Warning, "not_an_authority", message, fix);
     }
     if role == Role::Caller && certificate.is_ca() {
         let message =
@@ -96,6 +96,10 @@ fn age(certificate: &X509Certificate<'_>, role: Role, now: UnixTime, one_of_seve
     let (name, validity) = (certificate.subject(), certificate.validity());
     let (severity, code, message) = match Age::of(certificate, now) {
         Age::Good => return,
+        Age::NotYetValid if one_of_several => {
+            let message = format!("{name}, one of the authorities, is not valid before {}", validity.not_before);
+            (Severity::Warning, "authority_not_yet_valid", message)
+        }
         Age::NotYetValid => {
             let message = format!("{name} is not valid before {}", validity.not_before);
             (Severity::Error, "certificate_not_yet_valid", message)

@@ -89,10 +89,15 @@ fn authorities_that_kube_apiserver_cannot_use() {
     let signed = authority(1000).serving_certificate(&["hook"], Validity::days(EARLIER, 1000)).unwrap();
     let (old, new) = (authority(50).certificate_pem(), authority(1000).certificate_pem());
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
+    let tomorrow = Validity::days(NOW.saturating_add(std::time::Duration::from_secs(86_400)), 10);
+    let early = Authority::new("hooks", tomorrow).unwrap();
     for (pem, severity, code) in [
         ("nothing".to_owned(), Severity::Error, "unreadable_certificate"),
         (broken, Severity::Error, "unreadable_certificate"),
-        (signed.certificate_pem().to_owned(), Severity::Error, "not_an_authority"),
+        (signed.certificate_pem().to_owned(), Severity::Warning, "not_an_authority"),
+        (early.certificate_pem(), Severity::Error, "certificate_not_yet_valid"),
+        (format!("{}{new}", early.certificate_pem()), Severity::Warning, "authority_not_yet_valid"),
+        (format!("{new}{}", *early.private_key_pem()), Severity::Warning, "authority_with_key"),
         (old.clone(), Severity::Error, "certificate_expired"),
         (authority(101).certificate_pem(), Severity::Warning, "certificate_expires_soon"),
         (format!("{old}{new}"), Severity::Warning, "authority_expired"),
@@ -112,17 +117,34 @@ fn client_certificates_that_get_nobody_in() {
     let serving = authority(1000).serving_certificate(&["hook"], Validity::days(EARLIER, 1000)).unwrap();
     let tomorrow = Validity::days(NOW.saturating_add(std::time::Duration::from_secs(86_400)), 10);
     let early = authority(1000).client_certificate("kube-apiserver", &[], tomorrow).unwrap();
+    let own = authority(1000);
+    let itself = ClientCertificate {
+        certificate_pem: own.certificate_pem().into_bytes(),
+        private_key_pem: Zeroizing::new(own.private_key_pem().as_bytes().to_vec()),
+    };
     let mixed = ClientCertificate { private_key_pem: caller(1000).private_key_pem, ..caller(1000) };
     for (client, severity, code, path) in [
         (caller(50), Severity::Error, "certificate_expired", &certificate),
         (caller(105), Severity::Warning, "certificate_expires_soon", &certificate),
         (client(&early), Severity::Error, "certificate_not_yet_valid", &certificate),
         (client(&serving), Severity::Error, "not_for_clients", &certificate),
+        (itself, Severity::Warning, "authority_as_caller", &certificate),
         (mixed, Severity::Error, "unusable_client_certificate", &key),
     ] {
         let connection = Connection { client: Some(client), ..sound() };
         assert_eq!(found(&connection), [(severity, code, path.clone())], "{code}");
     }
+}
+
+#[test]
+fn a_name_that_no_certificate_can_have() {
+    let named = |name: &str| Connection { tls_server_name: Some(name.to_owned()), ..sound() };
+    let path = "clusters[0].cluster.tls-server-name".to_owned();
+    for name in ["https://hook.svc", "a b", "*.hook.svc", "hook.svc:443", ""] {
+        assert_eq!(found(&named(name)), [(Severity::Error, "server_name_invalid", path.clone())], "{name:?}");
+    }
+    assert_eq!(found(&named("hook.hooks.svc")), []);
+    assert_eq!(found(&named("10.0.0.7")), []);
 }
 
 #[test]

@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 
 use super::super::output::Output;
 use super::super::{Conclusion, Failure, Outcome, block_on, chain, program, terminal};
-use super::webhook::{WebhookFlags, advise};
+use super::webhook::{WebhookFlags, advise, written};
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::config::{self, Config};
 use crate::findings::{Findings, Severity};
+use crate::wiring::address;
 use crate::wiring::openshift::INTEGRATED_SECRET;
 use crate::wiring::openshift::manifest::{DEFAULT_CONFIG_MAP, DEFAULT_SECRET, Manifest};
 use crate::wiring::openshift::metadata::{self, Derived};
@@ -44,6 +45,12 @@ pub(crate) struct Arguments {
     /// Refer to no OAuth metadata: people then log in with a credential plugin or oc login --token.
     #[arg(long)]
     no_metadata: bool,
+    /// Write them into this file, readable by its owner alone, instead of printing them: the secret has a key in it.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Replace the file if it is there.
+    #[arg(long, requires = "write")]
+    force: bool,
     /// How to print them; as JSON it is a List.
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
@@ -53,7 +60,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let now = SystemClock.now();
     let rendered = render(arguments, now)?;
     advise(&rendered.advice);
-    terminal::print(&rendered.text)?;
+    match &arguments.write {
+        Some(path) => written(path, &rendered.text, arguments.force)?,
+        None => terminal::print(&rendered.text)?,
+    }
     Ok(Conclusion::Yes)
 }
 
@@ -136,6 +146,11 @@ fn issuer(arguments: &Arguments, config: Option<&Config>) -> Result<Option<Issue
             )));
         }
     };
+    if let Some(url) = &arguments.issuer
+        && address::parse(url).is_none_or(|url| url.scheme() != "https")
+    {
+        return Err(Failure::WrongUse(format!("--issuer: {url:?} is not an https URL")));
+    }
     let url = arguments.issuer.clone().or_else(|| configured.map(|issuer| issuer.url.clone()));
     Ok(url.map(|url| Issuer {
         url,
