@@ -7,15 +7,16 @@
 /// nothing answered. `None` means that audiences were asked for and none can be vouched for: the review must be
 /// refused, since an empty list would be read as "good for the API server" (authentication.k8s.io `status.audiences`).
 #[must_use]
-pub fn vouched<'r>(requested: &'r [String], api: &[String], token: &[String]) -> Option<Vec<&'r str>> {
-    let mut vouched: Vec<&str> = Vec::with_capacity(requested.len());
+pub fn vouched(requested: Vec<String>, api: &[String], token: &[String]) -> Option<Vec<String>> {
+    let nothing_asked = requested.is_empty();
+    let mut vouched: Vec<String> = Vec::with_capacity(requested.len());
     for audience in requested {
-        let good = api.contains(audience) || token.contains(audience);
-        if good && !vouched.contains(&audience.as_str()) {
+        let good = api.contains(&audience) || token.contains(&audience);
+        if good && !vouched.contains(&audience) {
             vouched.push(audience);
         }
     }
-    (requested.is_empty() || !vouched.is_empty()).then_some(vouched)
+    (nothing_asked || !vouched.is_empty()).then_some(vouched)
 }
 
 #[cfg(test)]
@@ -28,22 +29,22 @@ mod tests {
 
     #[test]
     fn nothing_asked_is_nothing_answered() {
-        assert_eq!(vouched(&[], &list(&["api"]), &list(&["client"])), Some(vec![]));
+        assert_eq!(vouched(vec![], &list(&["api"]), &list(&["client"])), Some(vec![]));
     }
 
     #[test]
     fn d15_only_the_intersection_is_answered_in_the_requested_order() {
         let requested = list(&["foreign", "client", "api", "client"]);
-        assert_eq!(vouched(&requested, &list(&["api"]), &list(&["client", "other"])), Some(vec!["client", "api"]));
+        assert_eq!(vouched(requested, &list(&["api"]), &list(&["client", "other"])), Some(list(&["client", "api"])));
     }
 
     #[test]
     fn d15_a_foreign_audience_alone_is_refused() {
-        assert_eq!(vouched(&list(&["foreign"]), &list(&["api"]), &list(&["client"])), None);
+        assert_eq!(vouched(list(&["foreign"]), &list(&["api"]), &list(&["client"])), None);
     }
 
     #[test]
     fn d15_audiences_are_compared_byte_for_byte() {
-        assert_eq!(vouched(&list(&["API", "api/"]), &list(&["api"]), &[]), None);
+        assert_eq!(vouched(list(&["API", "api/"]), &list(&["api"]), &[]), None);
     }
 }

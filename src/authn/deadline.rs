@@ -13,7 +13,13 @@ impl Deadline {
     /// A deadline this far from now.
     #[must_use]
     pub fn within(span: Duration) -> Self {
-        Self(Instant::now() + span)
+        Self::after(Instant::now(), span)
+    }
+
+    /// A deadline this far from a moment.
+    #[must_use]
+    pub fn after(moment: Instant, span: Duration) -> Self {
+        Self(moment + span)
     }
 
     /// The earlier of this and `span` from now.

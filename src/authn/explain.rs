@@ -77,9 +77,9 @@ impl Walk {
             claims.audiences()
         );
         let vouched =
-            audiences::vouched(requested, api_audiences, claims.audiences()).ok_or(Reason::AudienceNotVouched);
+            audiences::vouched(requested.to_vec(), api_audiences, claims.audiences()).ok_or(Reason::AudienceNotVouched);
         let vouched = self.step("requested audiences", facts, vouched)?;
-        Ok((user, vouched.into_iter().map(str::to_owned).collect()))
+        Ok((user, vouched))
     }
 
     fn map(

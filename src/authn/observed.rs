@@ -17,7 +17,7 @@ pub struct Question<'r> {
     /// The token in question.
     pub token: &'r BearerToken,
     /// The audiences that the caller wants it for; empty when it did not say.
-    pub audiences: &'r [String],
+    pub audiences: Vec<String>,
     /// Which version of the API asked; a metric label.
     pub version: &'static str,
 }
@@ -89,12 +89,9 @@ impl Authn {
         answer
     }
 
-    fn vouch(&self, accepted: Accepted, requested: &[String]) -> Answer {
+    fn vouch(&self, accepted: Accepted, requested: Vec<String>) -> Answer {
         match audiences::vouched(requested, &self.api_audiences, &accepted.basis.audiences) {
-            Some(vouched) => {
-                let audiences = vouched.into_iter().map(str::to_owned).collect();
-                Answer::Accept(accepted, audiences)
-            }
+            Some(audiences) => Answer::Accept(accepted, audiences),
             None => Answer::Reject(Rejected {
                 reason: Reason::AudienceNotVouched,
                 issuer: Some(accepted.basis.issuer.clone()),

@@ -39,10 +39,10 @@ impl PackedUser {
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"username":""#);
         let mut mark = Mark::Username;
-        for string in self.0.split_inclusive(Mark::is_one) {
-            let (content, next) = string.split_at(string.len().saturating_sub(1));
-            let next = Mark::of(next);
-            out.extend_from_slice(content.as_bytes());
+        for string in self.0.as_bytes().split_inclusive(Mark::is_one) {
+            let Some((next, content)) = string.split_last() else { break };
+            let next = Mark::of(*next);
+            out.extend_from_slice(content);
             mark = match next {
                 Mark::Credential => {
                     out.extend_from_slice(mark.until(Mark::Key));
@@ -81,17 +81,18 @@ impl From<&UserInfo> for PackedUser {
 }
 
 impl Mark {
-    fn is_one(character: char) -> bool {
-        character <= char::from(Self::Credential as u8)
+    /// In UTF-8 a byte of this size is a character of its own.
+    fn is_one(byte: &u8) -> bool {
+        *byte <= Self::Credential as u8
     }
 
-    fn of(text: &str) -> Self {
-        match text.as_bytes() {
-            [1] => Self::Uid,
-            [2] => Self::Group,
-            [3] => Self::Key,
-            [4] => Self::Value,
-            [5] => Self::Credential,
+    fn of(byte: u8) -> Self {
+        match byte {
+            1 => Self::Uid,
+            2 => Self::Group,
+            3 => Self::Key,
+            4 => Self::Value,
+            5 => Self::Credential,
             _ => Self::End,
         }
     }

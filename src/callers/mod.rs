@@ -111,6 +111,18 @@ impl Callers {
         self.verifier.clone()
     }
 
+    /// The peer of a connection whose handshake was done with this judge's [`verifier`](Self::verifier) a moment ago: that
+    /// its certificate is good need not be found out again at its first request.
+    #[must_use]
+    pub fn peer(self: &Arc<Self>, chain: Option<&[CertificateDer<'static>]>) -> Peer {
+        let peer = Peer::new(chain);
+        if let (Some(leaf), Some(_)) = (peer.chain.first(), &self.verifier) {
+            let judged = Judged { by: Arc::downgrade(self), at: self.clock.monotonic(), result: self.judge_name(leaf) };
+            *peer.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
+        }
+        peer
+    }
+
     /// Judges the caller of a request.
     ///
     /// # Errors
@@ -161,6 +173,10 @@ impl Callers {
         };
         let now = rustls_pki_types::UnixTime::since_unix_epoch(Duration::from_secs(self.clock.now().seconds()));
         verifier.verify_client_cert(leaf, intermediates, now).map_err(|_| Stranger::Certificate)?;
+        self.judge_name(leaf)
+    }
+
+    fn judge_name(&self, leaf: &CertificateDer<'static>) -> Result<(), Stranger> {
         if self.allowed_names.is_empty() || names(leaf).iter().any(|name| self.allowed_names.contains(name)) {
             Ok(())
         } else {
@@ -178,7 +194,7 @@ impl Callers {
 }
 
 impl Peer {
-    /// The peer of a connection whose handshake is done.
+    /// The peer of a connection; its certificate, if it has one, is judged at its first request.
     #[must_use]
     pub fn new(chain: Option<&[CertificateDer<'static>]>) -> Self {
         Self { chain: chain.unwrap_or_default().to_vec(), judged: Mutex::new(None), known: AtomicBool::new(false) }

@@ -209,3 +209,26 @@ proptest! {
         prop_assert_eq!(callers.judge(&nobody(), &with(&format!("Bearer {token}"))), Err(Stranger::BearerToken));
     }
 }
+
+#[test]
+fn a_handshake_with_this_judge_stands_for_the_certificate_but_not_for_the_name_nor_for_another_judge() {
+    let (authority, other) = (Authority::new("callers"), Authority::new("others"));
+    // Which the handshake would have refused: what is not verified again is taken.
+    let foreign = other.client(|_| {});
+    let judge = callers(Some(&authority), &["kube-apiserver"], &[], false);
+    assert_eq!(judge.judge(&judge.peer(Some(&foreign)), &HeaderMap::new()), Ok(()));
+    let named_otherwise = callers(Some(&authority), &["somebody"], &[], false);
+    assert_eq!(named_otherwise.judge(&named_otherwise.peer(Some(&foreign)), &HeaderMap::new()), Err(Stranger::Name));
+    let next = callers(Some(&authority), &["kube-apiserver"], &[], false);
+    assert_eq!(next.judge(&judge.peer(Some(&foreign)), &HeaderMap::new()), Err(Stranger::Certificate));
+}
+
+#[test]
+fn what_the_handshake_found_is_found_out_again_after_a_while() {
+    let (authority, other, clock) = (Authority::new("callers"), Authority::new("others"), clock());
+    let judge = callers_at(Arc::clone(&clock), Some(&authority), &[], &[], false);
+    let peer = judge.peer(Some(&other.client(|_| {})));
+    assert_eq!(judge.judge(&peer, &HeaderMap::new()), Ok(()));
+    clock.advance(RECHECK);
+    assert_eq!(judge.judge(&peer, &HeaderMap::new()), Err(Stranger::Certificate));
+}

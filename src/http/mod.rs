@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
+use tokio::time::Instant;
 
 use crate::authn::Deadline;
 use crate::callers::{Callers, Peer, Stranger};
@@ -105,11 +105,6 @@ impl Gateway {
         self.limits.in_flight.saturating_sub(self.in_flight.available_permits())
     }
 
-    /// The acceptor for the next connection.
-    pub(crate) fn tls(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.front.load().tls))
-    }
-
     /// Answers a request.
     pub async fn handle<B>(&self, request: Request<B>, peer: &Peer) -> Response<Body>
     where
@@ -142,7 +137,8 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let deadline = Deadline::within(self.limits.request_time);
+        let arrived = Instant::now();
+        let deadline = Deadline::after(arrived, self.limits.request_time);
         let front = self.front.load_full();
         let route = Route::find(request.uri().path()).ok_or_else(Refusal::not_found)?;
         if request.method() != Method::POST {
@@ -154,7 +150,7 @@ impl Gateway {
         }
         let encoding = route.encoding(request.headers()).ok_or_else(Refusal::media_type)?;
         let _place = self.in_flight.try_acquire().map_err(|_| Refusal::overload())?;
-        let body = self.body(request.into_body(), deadline).await?;
+        let body = self.body(request.into_body(), Deadline::after(arrived, self.limits.body_time)).await?;
         let review = TokenReview::parse(&body, encoding, route.version)
             .map_err(|malformed| Refusal { why: Turned::Malformed, response: respond(Reply::malformed(malformed)) })?;
         drop(body);
@@ -172,7 +168,7 @@ impl Gateway {
             return Err(Refusal::too_large(self.limits.body_bytes));
         }
         let whole = whole(Limited::new(body, self.limits.body_bytes));
-        match deadline.at_most(self.limits.body_time).bound(whole).await {
+        match deadline.bound(whole).await {
             Some(Ok(whole)) => Ok(whole),
             Some(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::too_large(self.limits.body_bytes)),
             Some(Err(_)) => Err(Refusal::broken_body()),

@@ -37,7 +37,7 @@ impl Reviewer {
     /// Answers one review.
     pub async fn review(&self, review: TokenReview, deadline: Deadline) -> Reply {
         let TokenReview { version, token, audiences } = review;
-        let question = Question { token: &token, audiences: &audiences, version: version.label() };
+        let question = Question { token: &token, audiences, version: version.label() };
         let answer = self.authn.review(question, deadline).await;
         Reply::decided(version, &answer, self.refusal_reasons)
     }

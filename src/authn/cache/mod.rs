@@ -10,6 +10,7 @@
 //!
 //! Called by [`Authn`](super::Authn); on a miss, calls [`Router`](super::router::Router).
 
+use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,7 +83,7 @@ impl Totals {
 pub struct Cache<A> {
     inner: Arc<A>,
     memory: Arc<Memory>,
-    flights: SingleFlight<Digest, Decision>,
+    flights: SingleFlight<Digest, Decision, ByDigest>,
 }
 
 impl<A: Authenticator> Cache<A> {
@@ -98,7 +99,7 @@ impl<A: Authenticator> Cache<A> {
         totals: Arc<Totals>,
     ) -> Result<Self, aws_lc_rs::error::Unspecified> {
         let memory = Arc::new(Memory::new(limits, clock, totals)?);
-        Ok(Self { inner: Arc::new(inner), memory, flights: SingleFlight::new() })
+        Ok(Self { inner: Arc::new(inner), memory, flights: SingleFlight::default() })
     }
 
     /// The step behind the cache.
@@ -148,11 +149,29 @@ impl<A: Authenticator> Authenticator for Cache<A> {
 
 type Digest = [u8; 32];
 
+/// Makes a hash of a [`Digest`] by taking a part of it: it is one already, under a key that nobody outside knows.
+#[derive(Clone, Default)]
+pub(super) struct DigestHasher(u64);
+
+pub(super) type ByDigest = BuildHasherDefault<DigestHasher>;
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk().map_or(self.0, |part| u64::from_ne_bytes(*part));
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The two stores and the rule for what may come out of them.
 struct Memory {
     key: hmac::Key,
-    accepted: Store<Digest, Entry<Accepted>>,
-    refused: Store<Digest, Entry<Rejected>>,
+    accepted: Store<Digest, Entry<Accepted>, ByDigest>,
+    refused: Store<Digest, Entry<Rejected>, ByDigest>,
     limits: Limits,
     clock: Arc<dyn Clock>,
     totals: Arc<Totals>,
@@ -180,12 +199,12 @@ impl Memory {
                     counter.evictions.fetch_add(1, Ordering::Relaxed);
                 }
             })
-            .build();
+            .build_with_hasher(ByDigest::default());
         let refused = Store::builder()
             .max_capacity(limits.max_size / REFUSALS_SHARE)
             .weigher(|_, _: &Entry<Rejected>| u32::try_from(ENTRY_OVERHEAD).unwrap_or(u32::MAX))
             .time_to_live(limits.reject_ttl)
-            .build();
+            .build_with_hasher(ByDigest::default());
         Ok(Self { key, accepted, refused, limits, clock, totals })
     }
 

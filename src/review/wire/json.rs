@@ -3,23 +3,29 @@
 //! Unknown members are passed over within the limits of depth and number. A member that is read may appear once, and
 //! must have the right type; `null` counts as absent, as everywhere in Kubernetes.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{Malformed, Parts};
 use crate::jose::json::{self, JsonError, Limits, Scope, Shape, Skip};
 
-pub(super) fn read(body: &[u8]) -> Result<Parts, Malformed> {
+pub(super) fn read(body: &[u8]) -> Result<Parts<'_>, Malformed> {
     Ok(json::read(body, &Limits::STANDARD, Review)?)
 }
 
+/// A string that is borrowed from the body unless it has escapes: serde's own `Cow` is always a copy.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+
 /// Reads an object member by member; an array or anything else is refused, though serde would take it.
-struct Members<'a, F> {
+struct Members<'a, 'de, F> {
     scope: Scope<'a>,
     nullable: bool,
-    parts: Parts,
+    parts: Parts<'de>,
     member: F,
 }
 
@@ -27,28 +33,28 @@ struct Members<'a, F> {
 trait Member<'de> {
     fn take<A: MapAccess<'de>>(
         &mut self,
-        parts: &mut Parts,
+        parts: &mut Parts<'de>,
         name: &str,
         value: &mut A,
         scope: Scope<'_>,
     ) -> Result<(), A::Error>;
 }
 
-impl<'de, F: Member<'de>> Visitor<'de> for Members<'_, F> {
-    type Value = Parts;
+impl<'de, F: Member<'de>> Visitor<'de> for Members<'_, 'de, F> {
+    type Value = Parts<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Parts, E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Parts<'de>, E> {
         if self.nullable { Ok(self.parts) } else { Err(self.scope.refuse(JsonError::NotAnObject)) }
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Parts, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Parts<'de>, A::Error> {
         let scope = self.scope.enter()?;
         let mut count = 0;
-        while let Some(name) = members.next_key::<std::borrow::Cow<'de, str>>()? {
+        while let Some(Text(name)) = members.next_key()? {
             count += 1;
             scope.member(count)?;
             self.member.take(&mut self.parts, &name, &mut members, scope)?;
@@ -60,9 +66,9 @@ impl<'de, F: Member<'de>> Visitor<'de> for Members<'_, F> {
 struct Review;
 
 impl<'de> Shape<'de> for Review {
-    type Output = Parts;
+    type Output = Parts<'de>;
 
-    fn read<D: Deserializer<'de>>(self, source: D, scope: Scope<'_>) -> Result<Parts, D::Error> {
+    fn read<D: Deserializer<'de>>(self, source: D, scope: Scope<'_>) -> Result<Parts<'de>, D::Error> {
         let member = ReviewMembers::default();
         source.deserialize_any(Members { scope, nullable: false, parts: Parts::default(), member })
     }
@@ -78,7 +84,7 @@ struct ReviewMembers {
 impl<'de> Member<'de> for ReviewMembers {
     fn take<A: MapAccess<'de>>(
         &mut self,
-        parts: &mut Parts,
+        parts: &mut Parts<'de>,
         name: &str,
         value: &mut A,
         scope: Scope<'_>,
@@ -86,11 +92,11 @@ impl<'de> Member<'de> for ReviewMembers {
         match name {
             "apiVersion" => {
                 once(&mut self.api_version, scope)?;
-                parts.api_version = value.next_value()?;
+                parts.api_version = value.next_value::<Option<Text<'de>>>()?.map(|text| text.0);
             }
             "kind" => {
                 once(&mut self.kind, scope)?;
-                parts.kind = value.next_value()?;
+                parts.kind = value.next_value::<Option<Text<'de>>>()?.map(|text| text.0);
             }
             "spec" => {
                 once(&mut self.spec, scope)?;
@@ -106,9 +112,9 @@ impl<'de> Member<'de> for ReviewMembers {
 struct Spec;
 
 impl<'de> Shape<'de> for Spec {
-    type Output = Parts;
+    type Output = Parts<'de>;
 
-    fn read<D: Deserializer<'de>>(self, source: D, scope: Scope<'_>) -> Result<Parts, D::Error> {
+    fn read<D: Deserializer<'de>>(self, source: D, scope: Scope<'_>) -> Result<Parts<'de>, D::Error> {
         let member = SpecMembers::default();
         source.deserialize_any(Members { scope, nullable: true, parts: Parts::default(), member })
     }
@@ -123,7 +129,7 @@ struct SpecMembers {
 impl<'de> Member<'de> for SpecMembers {
     fn take<A: MapAccess<'de>>(
         &mut self,
-        parts: &mut Parts,
+        parts: &mut Parts<'de>,
         name: &str,
         value: &mut A,
         scope: Scope<'_>,

@@ -4,6 +4,8 @@
 mod json;
 mod protobuf;
 
+use std::borrow::Cow;
+
 use crate::token::BearerToken;
 
 /// The most audiences that one review may ask about. API servers send one or two.
@@ -88,9 +90,9 @@ pub enum Encoding {
 
 /// The parts of a review as found, before they are judged.
 #[derive(Debug, Default)]
-struct Parts {
-    api_version: Option<String>,
-    kind: Option<String>,
+struct Parts<'b> {
+    api_version: Option<Cow<'b, str>>,
+    kind: Option<Cow<'b, str>>,
     token: Option<String>,
     audiences: Vec<String>,
 }
@@ -111,7 +113,7 @@ impl TokenReview {
     }
 }
 
-impl Parts {
+impl Parts<'_> {
     fn judge(self, expected: Option<ApiVersion>) -> Result<TokenReview, Malformed> {
         // Taken over first, so that whatever happens next wipes it.
         let token = self.token.map(BearerToken::new);

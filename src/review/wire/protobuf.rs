@@ -41,7 +41,7 @@ struct Spec {
 }
 
 /// `None` when it is not one, or is compressed.
-pub(super) fn read(body: &[u8]) -> Option<Parts> {
+pub(super) fn read(body: &[u8]) -> Option<Parts<'static>> {
     let envelope = Unknown::decode(body.strip_prefix(MAGIC)?).ok()?;
     if !envelope.content_encoding.is_empty() {
         return None;
@@ -50,8 +50,8 @@ pub(super) fn read(body: &[u8]) -> Option<Parts> {
     let spec = Review::decode(raw.as_slice()).ok()?.spec.unwrap_or_default();
     let type_meta = envelope.type_meta.unwrap_or_default();
     Some(Parts {
-        api_version: Some(type_meta.api_version),
-        kind: Some(type_meta.kind),
+        api_version: Some(type_meta.api_version.into()),
+        kind: Some(type_meta.kind.into()),
         token: Some(spec.token),
         audiences: spec.audiences,
     })

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::HeaderValue;
 use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
+use hyper_util::server::graceful::{GracefulConnection, Watcher};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Stage;
@@ -45,15 +49,19 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) async fn serve(self, socket: TcpStream) {
         self.events.record(Event::Connection(ConnectionEvent::Opened));
-        if let Some(stream) = self.handshake(socket).await {
-            self.exchange(stream).await;
+        // One configuration for the handshake and for what follows from it.
+        let front = self.gateway.front();
+        if let Some(stream) = self.handshake(socket, TlsAcceptor::from(Arc::clone(&front.tls))).await {
+            let peer = Arc::new(front.callers.peer(stream.get_ref().1.peer_certificates()));
+            drop(front);
+            self.exchange(stream, peer).await;
         } else {
             self.events.record(Event::Connection(ConnectionEvent::Closed));
         }
     }
 
-    async fn handshake(&self, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
-        let work = self.handshakes.run(self.gateway.tls().accept(socket));
+    async fn handshake(&self, socket: TcpStream, acceptor: TlsAcceptor) -> Option<TlsStream<TcpStream>> {
+        let work = self.handshakes.run(acceptor.accept(socket));
         let ended = tokio::time::timeout(self.limits.handshake_time, work).await;
         let result = match &ended {
             Ok(Some(Ok(_))) => Handshake::Done,
@@ -65,10 +73,9 @@ impl Connection {
         ended.ok()??.ok()
     }
 
-    async fn exchange(self, tls: TlsStream<TcpStream>) {
+    async fn exchange(self, tls: TlsStream<TcpStream>, peer: Arc<Peer>) {
         let (_, session) = tls.get_ref();
         let is_h2 = session.alpn_protocol() == Some(b"h2");
-        let peer = Arc::new(Peer::new(session.peer_certificates()));
         let activity = Arc::new(Activity::new(!is_h2));
         let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity), is_h2));
         let (gateway, for_requests) = (Arc::clone(&self.gateway), Arc::clone(&activity));
@@ -87,44 +94,62 @@ impl Connection {
                 Ok::<_, Infallible>(response)
             }
         });
-        let Self { limits, events, watcher, mut stage, .. } = self;
-        let draining = stage.clone();
-        let served = async {
-            if is_h2 {
-                let _ = watcher.watch(h2(&limits).serve_connection(io, service)).await;
-            } else {
-                until_last_word(h1(&limits).serve_connection(io, service), draining).await;
-                // Whoever stops waits for this.
-                drop(watcher);
-            }
-        };
-        tokio::select! {
-            () = served => {}
-            // Cutting an idle connection loses nothing: no request is in flight on it.
-            () = activity.until_too_slow(&limits, &caller) => {}
-            _ = stage.wait_for(|stage| *stage >= Stage::Ended) => {}
+        let Self { limits, events, watcher, stage, .. } = self;
+        let told = FuturesUnordered::new();
+        told.push(last_call(is_h2, stage.clone()).boxed());
+        told.push(activity.until_too_slow(&limits, &caller).map(|()| Told::End).boxed());
+        told.push(ended(stage).boxed());
+        if is_h2 {
+            until_told(h2(&limits).serve_connection(io, service), told).await;
+        } else {
+            until_told(h1(&limits).serve_connection(io, service), told).await;
         }
+        // Whoever stops waits for this.
+        drop(watcher);
         events.record(Event::Connection(ConnectionEvent::Closed));
     }
 }
 
-/// Serves HTTP/1.1 until its end. It has no way to say "no more requests" but with an answer, so a connection that is quiet
-/// when draining begins is left open for a moment: a request that is on its way already gets its answer.
-async fn until_last_word<S>(connection: http1::Connection<TokioIo<Stream>, S>, mut stage: watch::Receiver<Stage>)
-where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
-{
-    let mut connection = pin!(connection);
-    let quiet = async {
-        // An error means that nobody is left to say so.
-        let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
+/// What a connection may be told from outside.
+enum Told {
+    /// Say goodbye: what is under way is finished, nothing new begins.
+    Finish,
+    /// Cut it. On an idle connection no request is lost.
+    End,
+}
+
+/// When draining begins, it is time to finish. HTTP/2 has a frame that says so; HTTP/1.1 can say it with an answer only, so
+/// a connection that is quiet then is left open for a moment: a request that is on its way already gets its answer.
+async fn last_call(is_h2: bool, mut stage: watch::Receiver<Stage>) -> Told {
+    // An error means that nobody is left to say so.
+    let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
+    if !is_h2 {
         tokio::time::sleep(LAST_WORD).await;
-    };
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = quiet => connection.as_mut().graceful_shutdown(),
     }
-    let _ = connection.await;
+    Told::Finish
+}
+
+async fn ended(mut stage: watch::Receiver<Stage>) -> Told {
+    let _ = stage.wait_for(|stage| *stage >= Stage::Ended).await;
+    Told::End
+}
+
+/// Serves a connection until its end, or until it is told to end. What it may be told is looked at when it says something,
+/// and not whenever a byte moves the connection on: that is every request's time. But it is looked at first: a peer that
+/// never lets the socket run dry takes up all that this task may do in one turn.
+async fn until_told<C: GracefulConnection>(connection: C, mut told: FuturesUnordered<BoxFuture<'_, Told>>) {
+    let mut connection = pin!(connection);
+    loop {
+        let said = tokio::select! {
+            biased;
+            said = told.next() => said,
+            _ = connection.as_mut() => return,
+        };
+        match said {
+            Some(Told::Finish) => connection.as_mut().graceful_shutdown(),
+            Some(Told::End) | None => return,
+        }
+    }
 }
 
 /// HTTP/1.1 within the limits.
@@ -241,3 +266,6 @@ impl Drop for Busy {
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
