@@ -86,7 +86,9 @@ struct Cli {
     command: Command,
 }
 
+// Only the flags of the command at hand are made: kubectl waits for `get-token`.
 #[derive(Subcommand)]
+#[command(defer = true)]
 enum Command {
     Dev(dev::Arguments),
     Serve(serve::Arguments),
@@ -141,6 +143,10 @@ fn parse(arguments: &[OsString]) -> Result<Command, clap::Error> {
     if arguments.first().and_then(|path| Path::new(path).file_stem()).is_some_and(|name| name == "kubectl-countersign")
     {
         command = command.bin_name("kubectl countersign");
+    }
+    // Who asks for no command in particular wants to hear of all of them.
+    if arguments.get(1).is_none_or(|first| command.find_subcommand(first).is_none()) {
+        command.build();
     }
     Ok(Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)?.command)
 }

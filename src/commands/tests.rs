@@ -40,6 +40,17 @@ fn clap_finds_no_contradiction_in_the_definitions() {
 }
 
 #[test]
+fn help_says_of_each_command_what_it_is_for() {
+    for arguments in [&["countersign", "--help"][..], &["countersign", "help"]] {
+        let (_, help) = refusal(arguments);
+        let (_, commands) = help.split_once("Commands:\n").unwrap();
+        let lines: Vec<&str> = commands.lines().take_while(|line| !line.is_empty()).collect();
+        assert_eq!(lines.len(), Cli::command().get_subcommands().count() + 1, "{help}");
+        assert!(lines.iter().all(|line| line.split_whitespace().count() > 2), "{help}");
+    }
+}
+
+#[test]
 fn the_version_is_data_and_goes_to_standard_output() {
     let version = format!("countersign {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(refusal(&["countersign", "--version"]), (false, version));
