@@ -23,7 +23,7 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache as Store;
 
 use super::single_flight::SingleFlight;
-use super::{Accepted, Authenticator, Cause, Deadline, Decision, Rejected, Unavailable};
+use super::{Accepted, Authenticator, Cause, Deadline, Decision, Reason, Rejected, Unavailable};
 use crate::clock::{Clock, UnixTime};
 use crate::token::BearerToken;
 
@@ -133,6 +133,11 @@ impl<A: Authenticator> Cache<A> {
 
 impl<A: Authenticator> Authenticator for Cache<A> {
     async fn authenticate(&self, token: &BearerToken, deadline: Deadline) -> Decision {
+        if token.is_oversized() {
+            // Whatever it says. Its digest alone would cost more than all else.
+            self.memory.totals.misses.fetch_add(1, Ordering::Relaxed);
+            return Decision::Reject(Rejected::unclaimed(Reason::Oversized));
+        }
         let digest = self.memory.digest(token);
         if let Some(decision) = self.memory.recall(&digest) {
             self.memory.totals.hits.fetch_add(1, Ordering::Relaxed);

@@ -101,6 +101,16 @@ async fn a_good_token_is_verified_once() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_too_long_is_refused_before_anything_is_made_of_it() {
+    let rig = Rig::usual();
+    let longest = "a".repeat(BearerToken::MAX_BYTES);
+    assert_eq!(rig.ask(&format!("{longest}b")).await, "oversized");
+    assert_eq!((rig.asked(), rig.cache.memory.totals.misses()), (0, 1));
+    assert_ne!(rig.ask(&longest).await, "oversized");
+    assert_eq!(rig.asked(), 1);
+}
+
+#[tokio::test]
 async fn f1_different_tokens_never_share_an_entry() {
     let rig = Rig::usual();
     assert_eq!((rig.ask("alice").await, rig.ask("alicf").await), ("alice".into(), "alicf".into()));
