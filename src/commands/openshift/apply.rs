@@ -5,14 +5,14 @@ use super::super::terminal::complain;
 use super::super::{Conclusion, Failure, Outcome, block_on};
 use super::cluster::{ClusterFlags, failure};
 use super::documents::Documents;
-use super::person::{Manner, Person, ended, stopped};
+use super::person::{Manner, Person, ended, stopped, unfollowed};
 use super::report::Report;
 use crate::clock::{Clock, SystemClock};
 use crate::findings::Severity;
-use crate::wiring::openshift::apply::{self, Applying, Pace, Plan};
+use crate::wiring::openshift::apply::{self, Applying, Operator, Pace, Plan, Question};
 use crate::wiring::openshift::cluster::Cluster;
 use crate::wiring::openshift::live;
-use crate::wiring::openshift::objects::Objects;
+use crate::wiring::openshift::objects::{Kind, Objects};
 use crate::wiring::openshift::rules::{self, Circumstances};
 
 /// Applies what `render openshift` prints: secret, config map, then the Authentication, each first as a dry run.
@@ -43,32 +43,52 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     outcome
 }
 
-async fn apply(arguments: &Arguments, objects: &Objects, plan: &Plan, report: &mut Report) -> Outcome {
+pub(super) async fn apply(arguments: &Arguments, objects: &Objects, plan: &Plan, report: &mut Report) -> Outcome {
     let cluster = arguments.cluster.connect()?;
-    would_be_honored(&cluster, objects, plan, report).await?;
     let manner = &arguments.manner;
     let person = Person::at_the_terminal(manner.yes);
+    would_be_honored(&cluster, objects, plan, &person, report).await?;
     let how = Applying { dry_run: manner.dry_run, force_conflicts: manner.force_conflicts };
     let applied = apply::apply(&cluster, plan, how, &person).await.map_err(|stop| stopped(&stop, report))?;
     report.objects = applied.objects;
-    if let Some(follow) = applied.follow.filter(|_| manner.wait) {
+    if !manner.wait || manner.dry_run {
+        return Ok(Conclusion::Yes);
+    }
+    if let Some(follow) = applied.follow {
         let end = apply::follow(&cluster, follow, &Pace::with_timeout(manner.timeout), &person).await;
         report.rollout = Some(ended(end)?);
-        let gathered = live::gather(&cluster, &Objects::default()).await.map_err(|error| failure(&error, &cluster))?;
-        report.findings =
-            rules::check(&gathered.objects, &Circumstances { now: SystemClock.now(), served: gathered.served });
+    } else if applied.has_changed {
+        return Err(unfollowed());
     }
+    let gathered = live::gather(&cluster, &Objects::default()).await.map_err(|error| failure(&error, &cluster))?;
+    report.findings =
+        rules::check(&gathered.objects, &Circumstances { now: SystemClock.now(), served: gathered.served });
     Ok(if report.findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
 }
 
-/// What the operators would not honor is not even tried: the API would take it. The report keeps what is wrong then.
-async fn would_be_honored(
+/// What the operators would not honor is not even tried: the API would take it. The report keeps what is wrong then. What may
+/// not be read may be wrong, and is asked about.
+pub(super) async fn would_be_honored(
     cluster: &Cluster,
     objects: &Objects,
     plan: &Plan,
+    person: &dyn Operator,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let gathered = live::gather(cluster, objects).await.map_err(|error| failure(&error, cluster))?;
+    let needed = [(Kind::Secret, Some(plan.secret_name())), (Kind::ConfigMap, plan.metadata_name())];
+    for (kind, name) in needed.into_iter().filter_map(|(kind, name)| Some((kind, name?))) {
+        let unread = gathered.unread.iter().find(|finding| finding.path == live::path(kind, name));
+        let Some(unread) = unread.filter(|_| objects.named(kind, name).is_none()) else { continue };
+        let label = format!("{}/{name}", kind.name().to_lowercase());
+        let risk =
+            format!("{label} is referred to and cannot be judged ({}): API servers may not start", unread.message);
+        if !person.agrees(&Question::Risk(risk.clone())) {
+            return Err(Failure::Refused(format!(
+                "stopped, because {risk}; --yes goes on all the same; nothing was changed"
+            )));
+        }
+    }
     let outcome = plan.outcome(gathered.objects);
     let findings = rules::check(&outcome, &Circumstances { now: SystemClock.now(), served: None });
     if findings.has_errors() {

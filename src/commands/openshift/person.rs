@@ -101,6 +101,15 @@ pub(super) fn ended(end: End) -> Result<String, Failure> {
     }
 }
 
+/// A change whose rollout nobody can see.
+pub(super) fn unfollowed() -> Failure {
+    Failure::Unknown(
+        "the change is made, and its rollout cannot be followed because kubeapiserver/cluster is not there; see \
+         clusteroperator/kube-apiserver"
+            .to_owned(),
+    )
+}
+
 /// What a cluster says is not ours to trust a terminal with.
 fn fit(text: &str) -> String {
     printable(text).into_owned()

@@ -4,7 +4,7 @@ use super::super::output::Output;
 use super::super::terminal;
 use super::super::{Conclusion, Failure, Outcome, block_on};
 use super::cluster::ClusterFlags;
-use super::person::{Manner, Person, ended, stopped};
+use super::person::{Manner, Person, ended, stopped, unfollowed};
 use super::report::Report;
 use crate::wiring::openshift::apply::{self, End, Pace, Reverting, Stop};
 
@@ -55,7 +55,7 @@ async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
         if !reverted.leftovers.released(&cluster, &pace).await.map_err(|stop| later(stop, report))? {
             return Err(Failure::Unknown(
                 "the authentication operator has not restored its own webhook within --timeout; see \
-                 clusteroperator/authentication, and run revert again"
+                 clusteroperator/authentication, and run revert again; the webhook is in force until then"
                     .to_owned(),
             ));
         }
@@ -63,6 +63,8 @@ async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
             let end = apply::follow(&cluster, follow, &pace, &person).await;
             is_rolled_out = reverted.has_changed && matches!(end, End::Done(_));
             report.rollout = Some(ended(end)?);
+        } else if reverted.has_changed {
+            return Err(unfollowed());
         }
     }
     if arguments.delete_secret {

@@ -1,20 +1,41 @@
 //! The commands in a cluster that is played.
 
 use clap::Parser;
+use http::Method;
 use serde_json::{Value, json};
 
-use super::check;
+use super::super::{Conclusion, Failure};
+use super::report::Report;
+use super::{apply, check};
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::wiring::kubeconfig::{ClientCertificate, Connection};
+use crate::wiring::openshift::apply::{Applying, Operator, Plan, Question, apply as put};
 use crate::wiring::openshift::live::{API_SERVER_PATH, AUTHENTICATION_PATH};
-use crate::wiring::openshift::objects::Objects;
-use crate::wiring::openshift::played::{Played, at_rest, authentication};
+use crate::wiring::openshift::objects::{Kind, Objects};
+use crate::wiring::openshift::played::{Played, SECRET, at_rest, authentication};
 use crate::wiring::pki::{Authority, Validity};
 
 #[derive(Parser)]
 struct Check {
     #[command(flatten)]
     arguments: check::Arguments,
+}
+
+#[derive(Parser)]
+struct Apply {
+    #[command(flatten)]
+    arguments: apply::Arguments,
+}
+
+/// Somebody who agrees to nothing.
+struct Nobody;
+
+impl Operator for Nobody {
+    fn agrees(&self, _: &Question) -> bool {
+        false
+    }
+
+    fn hears(&self, _: &str) {}
 }
 
 /// A good webhook's documents.
@@ -101,4 +122,47 @@ async fn what_a_cluster_suffers_from_is_no_error_of_documents() {
         json!([{"type": "ConfigObservationDegraded", "status": "True", "message": "bad secret"}]);
     played.put(API_SERVER_PATH, api_server);
     assert_eq!(found(&played).await, ["warning operator_degraded"]);
+}
+
+/// The documents without the secret.
+fn without_secret() -> Objects {
+    let mut objects = documents();
+    objects.drop_kind(Kind::Secret);
+    objects
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_judged_is_asked_about() {
+    let played = Played::start().await;
+    played.trouble(Method::GET, SECRET, 403, json!({"message": "no"}));
+    let objects = without_secret();
+    let plan = Plan::new(&objects).unwrap();
+    let stop = apply::would_be_honored(&played.cluster, &objects, &plan, &Nobody, &mut Report::default()).await;
+    let Err(Failure::Refused(said)) = stop else { panic!("{stop:?}") };
+    assert!(said.starts_with("stopped, because secret/hook is referred to and cannot be judged ("), "{said}");
+    assert!(said.ends_with("--yes goes on all the same; nothing was changed"), "{said}");
+}
+
+#[tokio::test]
+async fn applying_what_is_there_already_says_how_the_cluster_is() {
+    let played = Played::start().await;
+    let mut report = Report::default();
+    let objects = documents();
+    let plan = Plan::new(&objects).unwrap();
+    let how = Applying { dry_run: false, force_conflicts: true };
+    put(&played.cluster, &plan, how, &Nobody).await.unwrap();
+    // The operator has not taken it over.
+    let mut api_server = at_rest();
+    api_server["spec"] = json!({"observedConfig": {}});
+    played.put(API_SERVER_PATH, api_server);
+    let kubeconfig = played.file.to_str().unwrap();
+    let line = ["apply", "-f", "documents", "--yes", "--force-conflicts", "--kubeconfig", kubeconfig];
+    let Apply { arguments } = Apply::parse_from(line);
+    let outcome = apply::apply(&arguments, &objects, &plan, &mut report).await;
+    assert_eq!(outcome, Ok(Conclusion::No));
+    assert_eq!(
+        report.objects,
+        ["secret/hook unchanged", "configmap/meta unchanged", "authentication/cluster unchanged"]
+    );
+    assert!(report.findings.iter().any(|finding| finding.code == "webhook_not_observed"));
 }

@@ -14,6 +14,9 @@ pub const AUTHENTICATION_PATH: &str = "/apis/config.openshift.io/v1/authenticati
 /// The path of what the operator of kube-apiserver says.
 pub const API_SERVER_PATH: &str = "/apis/operator.openshift.io/v1/kubeapiservers/cluster";
 
+/// The path of the features that are switched on.
+pub const FEATURE_GATES_PATH: &str = "/apis/config.openshift.io/v1/featuregates/cluster";
+
 const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
 /// What says of a cluster that it is MicroShift, which has none of the rest.

@@ -158,7 +158,8 @@ impl State {
         }
         let mut object = self.objects.get(path).cloned().unwrap_or_default();
         merge(&mut object, &serde_json::from_slice(body).unwrap());
-        if !is_dry {
+        // What changes nothing is no new version.
+        if !is_dry && self.objects.get(path) != Some(&object) {
             self.changes.push(format!("{method} {path}{}", if is_forced { " by force" } else { "" }));
             object["metadata"]["resourceVersion"] = format!("changed-{}", self.changes.len()).into();
             self.objects.insert(path.to_owned(), object.clone());

@@ -25,6 +25,8 @@ pub struct Applying {
 pub struct Applied {
     /// One line for each object.
     pub objects: Vec<String>,
+    /// Whether any of them was changed.
+    pub has_changed: bool,
     /// How to follow the rollout; nothing if nothing was changed and none is under way.
     pub follow: Option<Follow>,
 }
@@ -43,7 +45,8 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
     risks(cluster, operator).await?;
     let forced = rehearse(cluster, plan, &current, how, operator).await?;
     if how.dry_run {
-        return Ok(Applied { objects: vec!["nothing: all of it passed the dry run".to_owned()], follow: None });
+        let objects = vec!["nothing: all of it passed the dry run".to_owned()];
+        return Ok(Applied { objects, has_changed: false, follow: None });
     }
     let before = cluster.get(API_SERVER_PATH).await.map_err(|cause| Stop::cluster("kubeapiserver/cluster", cause))?;
     let next = if plan.is_referred_to_by(&current) { IN_FORCE } else { NEW };
@@ -82,7 +85,7 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
     let before = before.map(Object::from);
     let follow =
         before.and_then(|before| if has_changed { Some(Follow::from(&before)) } else { Follow::under_way(&before) });
-    Ok(Applied { objects: done, follow })
+    Ok(Applied { objects: done, has_changed, follow })
 }
 
 /// The `Authentication` as it is.
@@ -110,12 +113,13 @@ pub(super) async fn risks(cluster: &Cluster, operator: &dyn Operator) -> Result<
         )?;
     }
     let stop = |cause| Stop::cluster("kubeapiserver/cluster", cause);
-    if let Some(api_server) = cluster.get(API_SERVER_PATH).await.map_err(stop)?
-        && let Some(unrest) = rules::unrest(&Object::from(api_server))
-    {
-        agree(operator, &Question::Risk(format!("the API servers are not at rest: {unrest}")))?;
-    }
-    Ok(())
+    let risk = match cluster.get(API_SERVER_PATH).await.map_err(stop)?.map(Object::from) {
+        Some(api_server) => {
+            rules::unrest(&api_server).map(|unrest| format!("the API servers are not at rest: {unrest}"))
+        }
+        None => Some("kubeapiserver/cluster is not there, so nobody can see whether a rollout goes well".to_owned()),
+    };
+    risk.map_or(Ok(()), |risk| agree(operator, &Question::Risk(risk)))
 }
 
 pub(super) fn agree(operator: &dyn Operator, question: &Question) -> Result<(), Stop> {

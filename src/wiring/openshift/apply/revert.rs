@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::super::cluster::{Change, Cluster};
-use super::super::live::{API_SERVER_PATH, AUTHENTICATION_PATH, path};
+use super::super::live::{API_SERVER_PATH, AUTHENTICATION_PATH, FEATURE_GATES_PATH, path};
 use super::super::manifest::{DEFAULT_CONFIG_MAP, DEFAULT_SECRET, MANAGED_BY, MANAGER};
 use super::super::objects::{Kind, Object};
 use super::super::{INTEGRATED_SECRET, rules};
@@ -50,7 +50,7 @@ pub struct Leftovers {
 pub async fn revert(cluster: &Cluster, how: Reverting, operator: &dyn Operator) -> Result<Reverted, Stop> {
     let current = authentication(cluster).await?;
     let leftovers = Leftovers::of(&current);
-    let (patch, changes) = changes(&current);
+    let (patch, changes) = changes(&current, keeps_references(cluster).await?);
     if changes.is_empty() {
         let objects = vec!["authentication/cluster unchanged".to_owned()];
         let api_server = cluster.get(API_SERVER_PATH).await;
@@ -62,6 +62,7 @@ pub async fn revert(cluster: &Cluster, how: Reverting, operator: &dyn Operator) 
         let what = "the type is OIDC, which has no webhook: people log in at the provider now, and could not any more";
         agree(operator, &Question::Risk(what.to_owned()))?;
     }
+    foreign_webhook(cluster, &current, operator).await?;
     risks(cluster, operator).await?;
     let fields = owners::foreign(&current, &changes);
     if !fields.is_empty() && !how.force_conflicts {
@@ -81,8 +82,45 @@ pub async fn revert(cluster: &Cluster, how: Reverting, operator: &dyn Operator) 
     Ok(Reverted { objects, has_changed: true, follow, leftovers })
 }
 
+/// A webhook that somebody else has set up is not taken out without asking.
+async fn foreign_webhook(cluster: &Cluster, current: &Object, operator: &dyn Operator) -> Result<(), Stop> {
+    let name = current.text("/spec/webhookTokenAuthenticator/kubeConfig/name");
+    if name.is_empty() || name == INTEGRATED_SECRET {
+        return Ok(());
+    }
+    let whose = match cluster.get(&path(Kind::Secret, name)).await.map(|secret| secret.map(Object::from)) {
+        Ok(Some(secret)) if is_ours(&secret) => return Ok(()),
+        Ok(Some(_)) => "was not made by countersign",
+        // Nothing is lost with it.
+        Ok(None) => return Ok(()),
+        Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 403) => {
+            "may not be read, so it cannot be told who made it"
+        }
+        Err(error) => return Err(Stop::cluster(format!("secret/{name}"), error)),
+    };
+    let what = format!("the webhook in force is somebody's own: secret/{name} {whose}, and logins by it would end");
+    agree(operator, &Question::Risk(what))
+}
+
+fn is_ours(object: &Object) -> bool {
+    object.at("/metadata/labels").get(MANAGED_BY).and_then(Value::as_str) == Some(MANAGER)
+}
+
+/// Whether the authentication operator leaves the reference alone, so that it is ours to take away. Who may not look is
+/// told by the reference that stays.
+async fn keeps_references(cluster: &Cluster) -> Result<bool, Stop> {
+    const GATE: &str = "ExternalOIDCExternalClaimsSourcing";
+    let gates = match cluster.get(FEATURE_GATES_PATH).await {
+        Ok(gates) => Object::from(gates.unwrap_or_default()),
+        Err(error) if error.refusal().is_some() => return Ok(false),
+        Err(error) => return Err(Stop::cluster("featuregate/cluster", error)),
+    };
+    let enabled = gates.list("/status/featureGates").iter().filter_map(|version| version.get("enabled")?.as_array());
+    Ok(enabled.flatten().any(|gate| gate.get("name").is_some_and(|name| name == GATE)))
+}
+
 /// The merge patch and the fields in it. Metadata of ours would take precedence over the integrated server's.
-fn changes(current: &Object) -> (Value, Vec<Vec<String>>) {
+fn changes(current: &Object, takes_reference: bool) -> (Value, Vec<Vec<String>>) {
     let mut spec = serde_json::Map::new();
     let mut changes = Vec::new();
     if !matches!(current.text("/spec/type"), "" | "IntegratedOAuth") {
@@ -92,6 +130,11 @@ fn changes(current: &Object) -> (Value, Vec<Vec<String>>) {
     if !current.text("/spec/oauthMetadata/name").is_empty() {
         spec.insert("oauthMetadata".to_owned(), Value::Null);
         changes.push(vec!["spec".to_owned(), "oauthMetadata".to_owned()]);
+    }
+    let webhook = current.text("/spec/webhookTokenAuthenticator/kubeConfig/name");
+    if takes_reference && !webhook.is_empty() && webhook != INTEGRATED_SECRET {
+        spec.insert("webhookTokenAuthenticator".to_owned(), Value::Null);
+        changes.push(vec!["spec".to_owned(), "webhookTokenAuthenticator".to_owned()]);
     }
     let patch = json!({"metadata": {"resourceVersion": current.text("/metadata/resourceVersion")}, "spec": spec});
     (patch, changes)
@@ -167,7 +210,7 @@ impl Leftovers {
             let stop = |cause| Stop::cluster(label.clone(), cause).after(&done, NEXT);
             let place = path(kind, name);
             let Some(object) = cluster.get(&place).await.map_err(stop)?.map(Object::from) else { continue };
-            if object.at("/metadata/labels").get(MANAGED_BY).and_then(Value::as_str) != Some(MANAGER) {
+            if !is_ours(&object) {
                 done.push(format!("{label} kept: it has no label {MANAGED_BY}={MANAGER}"));
                 continue;
             }
@@ -200,11 +243,14 @@ mod tests {
 
     #[test]
     fn the_patch_sets_the_type_and_takes_the_metadata_away() {
-        let (patch, changes) = changes(&authentication(json!({
-            "type": "None",
-            "webhookTokenAuthenticator": {"kubeConfig": {"name": "hook"}},
-            "oauthMetadata": {"name": "meta"},
-        })));
+        let (patch, changes) = changes(
+            &authentication(json!({
+                "type": "None",
+                "webhookTokenAuthenticator": {"kubeConfig": {"name": "hook"}},
+                "oauthMetadata": {"name": "meta"},
+            })),
+            false,
+        );
         assert_eq!(
             patch,
             json!({"metadata": {"resourceVersion": "3"}, "spec": {"type": "IntegratedOAuth", "oauthMetadata": null}})
@@ -216,7 +262,7 @@ mod tests {
     fn there_is_nothing_to_do_when_the_integrated_server_is_in_force() {
         for spec in [json!({}), json!({"type": ""}), json!({"type": "IntegratedOAuth", "oauthMetadata": {"name": ""}})]
         {
-            assert_eq!(changes(&authentication(spec)).1, [[""; 0]; 0]);
+            assert_eq!(changes(&authentication(spec), true).1, [[""; 0]; 0]);
         }
     }
 

@@ -101,16 +101,27 @@ pub async fn follow(cluster: &Cluster, mut follow: Follow, pace: &Pace, operator
     let mut ticks = interval(pace.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = String::new();
+    let mut forbidden_since = None;
     loop {
         ticks.tick().await;
         let elapsed = started.elapsed();
         let line = match cluster.get(API_SERVER_PATH).await {
-            Ok(Some(object)) => match follow.see(&Object::from(object), elapsed, pace) {
-                Sight::End(end) => return end,
-                Sight::OnTheWay(line) => line,
-            },
+            Ok(Some(object)) => {
+                forbidden_since = None;
+                match follow.see(&Object::from(object), elapsed, pace) {
+                    Sight::End(end) => return end,
+                    Sight::OnTheWay(line) => line,
+                }
+            }
             Ok(None) => "the operator's object is not there".to_owned(),
             Err(ClusterError::Refused(refusal)) if refusal.status == 401 => return End::LockedOut(refusal.to_string()),
+            // An API server that has just started may not know the rights yet.
+            Err(ClusterError::Refused(refusal)) if refusal.status == 403 => {
+                if elapsed.saturating_sub(*forbidden_since.get_or_insert(elapsed)) >= pace.inertia {
+                    return End::LockedOut(refusal.to_string());
+                }
+                format!("the operator's object may not be read ({refusal})")
+            }
             // One API server after the other restarts; with a single node there is none for a while.
             Err(error) => format!("the API is away ({error})"),
         };

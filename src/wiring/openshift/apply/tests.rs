@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::live::{API_SERVER_PATH, AUTHENTICATION_PATH};
+use super::super::live::{API_SERVER_PATH, AUTHENTICATION_PATH, FEATURE_GATES_PATH};
 use super::super::objects::Objects;
 use super::super::played::{Played, SECRET, at_rest, authentication, webhook};
 use super::*;
@@ -267,4 +267,59 @@ async fn what_answers_every_change_alike_has_changed_nothing() {
     let said = stop.to_string();
     assert!(said.contains("the answer is no Kubernetes object"), "{said}");
     assert!(said.contains("whether it was changed is not known"), "{said}");
+}
+
+#[tokio::test]
+async fn a_webhook_of_somebody_else_is_not_taken_out_without_asking() {
+    let played = Played::start().await;
+    played.put(AUTHENTICATION_PATH, authentication(&webhook()));
+    played.put(SECRET, json!({"kind": "Secret", "metadata": {"name": "hook"}}));
+    let said = played.revert(&Person::who(false)).await.unwrap_err().to_string();
+    assert!(said.contains("secret/hook was not made by countersign") && said.contains("nothing was changed"), "{said}");
+    played.trouble(Method::GET, SECRET, 403, json!({"message": "no"}));
+    let said = played.revert(&Person::who(false)).await.unwrap_err().to_string();
+    assert!(said.contains("secret/hook may not be read"), "{said}");
+    assert_eq!(played.changes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_reference_is_taken_away_where_the_authentication_operator_leaves_it_alone() {
+    let gates = |name: &str| json!({"kind": "FeatureGate", "metadata": {"name": "cluster"}, "status": {"featureGates": [{"enabled": [{"name": name}]}]}});
+    for (gates, spec) in [
+        (gates("ExternalOIDCExternalClaimsSourcing"), json!({"type": "IntegratedOAuth"})),
+        (
+            gates("ExternalOIDC"),
+            json!({"type": "IntegratedOAuth", "webhookTokenAuthenticator": {"kubeConfig": {"name": "hook"}}}),
+        ),
+    ] {
+        let played = Played::start().await;
+        played.put(AUTHENTICATION_PATH, authentication(&webhook()));
+        played.put(FEATURE_GATES_PATH, gates);
+        played.revert(&Person::who(true)).await.unwrap();
+        assert_eq!(played.state().objects[AUTHENTICATION_PATH]["spec"], spec);
+    }
+}
+
+#[tokio::test]
+async fn a_rollout_that_nobody_could_see_is_a_risk() {
+    let played = Played::start().await;
+    played.state().objects.remove(API_SERVER_PATH);
+    let said = played.apply(&Person::who(false)).await.unwrap_err().to_string();
+    assert!(said.contains("kubeapiserver/cluster is not there"), "{said}");
+    let applied = played.apply(&Person::who(true)).await.unwrap();
+    assert_eq!((applied.has_changed, applied.follow), (true, None));
+}
+
+#[tokio::test]
+async fn a_rollout_that_may_not_be_looked_at_any_more_is_not_waited_for() {
+    let played = Played::start().await;
+    let follow = played.apply(&Person::who(true)).await.unwrap().follow.unwrap();
+    played.trouble(Method::GET, API_SERVER_PATH, 403, json!({"message": "no"}));
+    let instant = Pace {
+        interval: Duration::from_millis(1),
+        inertia: Duration::from_millis(5),
+        ..Pace::with_timeout(Duration::from_secs(60))
+    };
+    let end = super::follow(&played.cluster, follow, &instant, &Person::who(true)).await;
+    assert_eq!(end, End::LockedOut("403 Forbidden: no".to_owned()));
 }
