@@ -170,3 +170,33 @@ fn a_token_of_ones_own_is_not_sent_in_the_clear() {
     assert_eq!(message, "the token is not sent because others could read it on its way; ask without one");
     assert!(!came);
 }
+
+#[test]
+fn a_file_without_an_end_does_not_fill_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ["render", "openshift", "--server", "https://127.0.0.1:8443"];
+    for (arguments, message) in [
+        (
+            [&server[..], &["--issuer", "https://idp", "--discovery", "/dev/zero"]].concat(),
+            "/dev/zero: larger than 1 MiB; a discovery document is far smaller",
+        ),
+        (vec!["openshift", "check", "--kubeconfig", "/dev/zero"], "/dev/zero: larger than 16 MiB; give a kubeconfig"),
+        (
+            vec![
+                "render",
+                "exec",
+                "--oidc-issuer-url",
+                "https://idp",
+                "--oidc-client-id",
+                "me",
+                "--write",
+                "/dev/zero",
+            ],
+            "/dev/zero: cannot be read: it has more than 16 MiB",
+        ),
+    ] {
+        let (code, out, err) = countersign(folder.path(), &arguments, "");
+        assert!(matches!(code, Some(2 | 3)) && out.is_empty(), "{arguments:?}: {out}");
+        assert!(err.ends_with(&format!("countersign: {message}\n")), "{arguments:?}: {err}");
+    }
+}

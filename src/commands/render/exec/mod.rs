@@ -10,6 +10,7 @@ use super::super::{Conclusion, Failure, Outcome, chain, terminal};
 use crate::login::exec_credential::{ApiVersion, LoginConfig};
 use crate::login::stanza::Stanza;
 use crate::wiring::file::{self, Access};
+use crate::wiring::kubeconfig::read;
 
 /// Prints a user's kubeconfig entry with these flags, or writes it into a kubeconfig.
 #[derive(clap::Args)]
@@ -163,8 +164,11 @@ fn write(path: &Path, stanza: &Stanza, user: &str, context: Option<&str>) -> Res
     let failed = |what: String| Failure::Unknown(format!("{}: {what}", path.display()));
     // Through a link, as editors do: dotfiles are often links.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let old = match fs::read_to_string(path) {
-        Ok(text) => Some(text),
+    let old = match read(path) {
+        Ok(bytes) => match std::str::from_utf8(&bytes) {
+            Ok(text) => Some(text.to_owned()),
+            Err(_) => return Err(failed("is not text; give a kubeconfig".to_owned())),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(failed(format!("cannot be read: {error}"))),
     };

@@ -1,6 +1,6 @@
 //! `countersign render openshift`: the `Authentication`, its secret and its config map, from flags or a configuration.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -173,9 +173,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         |error: &io::Error| Failure::WrongUse(format!("{}: cannot be read: {}", path.display(), chain(error)));
     let mut content = Vec::new();
     if path.as_os_str() == "-" {
-        io::stdin().lock().take(MAX_DOCUMENT).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
+        io::stdin().lock().take(MAX_DOCUMENT + 1).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
     } else {
-        content = fs::read(path).map_err(|error| unreadable(&error))?;
+        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        file.take(MAX_DOCUMENT + 1).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
+    }
+    if content.len() as u64 > MAX_DOCUMENT {
+        return Err(Failure::WrongUse(format!(
+            "{}: larger than 1 MiB; a discovery document is far smaller",
+            path.display()
+        )));
     }
     Ok(content)
 }
