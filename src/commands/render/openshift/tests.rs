@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::commands::render::webhook::WebhookFlags;
 use crate::dev::trial::{Trial, TrialOptions};
