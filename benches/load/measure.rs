@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign::load::{Observer, Plan, Protocol, Rate, Report};
+use countersign::load::{Observer, PATIENCE, Plan, Protocol, Rate, Report};
 use serde::Serialize;
 
 use crate::cases::Bodies;
@@ -91,6 +91,7 @@ impl Load<'_> {
             warm_up,
             duration,
             most_questions: None,
+            patience: PATIENCE,
             questions_per_connection: questions_per_connection.and_then(NonZeroU32::new),
         }
     }
@@ -125,12 +126,13 @@ impl Meter {
             panic!("the meter was read {} times", readings.len())
         };
         let micros = |span: Duration| span.as_secs_f64() * 1e6;
+        let quantile = |share| micros(report.quantile(share).expect("no question was left without an answer"));
         Sample {
             rate: report.rate(),
             cpu: micros(*server_after - *server_before) / (report.rate() * report.counted.as_secs_f64()),
-            p50: micros(report.quantile(0.5)),
-            p99: micros(report.quantile(0.99)),
-            p999: micros(report.quantile(0.999)),
+            p50: quantile(0.5),
+            p99: quantile(0.99),
+            p999: quantile(0.999),
             generator: (*own_after - *own_before).as_secs_f64() / report.counted.as_secs_f64(),
         }
     }

@@ -10,9 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::Run;
 use super::pace::{Pace, Turn, until};
 use super::wire::{Answer, Answered, Wire};
-use super::{PATIENCE, Run};
+use crate::config::duration;
 
 /// How much is read at once: the answers to a hundred questions.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -33,12 +34,24 @@ pub(super) struct Connection {
 }
 
 /// Why a conversation is over.
-#[derive(Debug, PartialEq)]
 enum Ending {
     /// The plan is through.
     Done,
+    /// No connection to this server will do.
+    InVain(io::Error),
     /// There is more to ask, over another connection.
     Renew,
+}
+
+/// A question that the server never takes whole. Nothing here sends one in parts: tokens are short.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a question has {bytes} bytes, and over HTTP/2 the server takes {most} of one before it has read them; ask about shorter \
+     tokens, or with --protocol http1"
+)]
+struct TooLong {
+    bytes: usize,
+    most: usize,
 }
 
 /// A connection that is open.
@@ -48,6 +61,8 @@ struct Session {
     out: Vec<u8>,
     /// When each question that waits for an answer was due.
     due: HashMap<u64, Instant>,
+    /// When the server last said something.
+    heard: Instant,
     questions_left: Option<u32>,
 }
 
@@ -62,10 +77,15 @@ impl Connection {
             match self.open().await {
                 Ok(mut session) => {
                     let ended = session.converse(&mut self).await;
-                    session.give_up(&self.run, if ended.is_ok() { Answer::TimedOut } else { Answer::Lost });
+                    session.give_up(&self.run);
                     match ended {
                         Ok(Ending::Done) => {
                             let _ = tokio::time::timeout(GOODBYE, session.stream.shutdown()).await;
+                            return;
+                        }
+                        Ok(Ending::InVain(error)) => {
+                            self.run.tally(|tally| tally.connection_failed(&error));
+                            self.run.in_vain.notify_one();
                             return;
                         }
                         Ok(Ending::Renew) => {}
@@ -74,6 +94,11 @@ impl Connection {
                 }
                 Err(error) => {
                     self.run.tally(|tally| tally.connection_failed(&error));
+                    if !self.pace.has_turns()
+                        && let Some(due) = self.overdue.take()
+                    {
+                        self.miss(due, Instant::now());
+                    }
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
             }
@@ -95,19 +120,37 @@ impl Connection {
     }
 
     async fn open(&self) -> io::Result<Session> {
-        let stream = tokio::time::timeout(PATIENCE, self.run.target.connect()).await??;
+        let stream =
+            within(self.run.plan.patience, "the server opened no connection", self.run.target.connect()).await?;
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let mut out = Vec::with_capacity(BUFFER_BYTES);
         let wire = self.run.target.converse(is_h2, self.run.plan.streams.get(), &mut out);
         let questions_left = self.run.plan.questions_per_connection.map(std::num::NonZero::get);
-        Ok(Session { stream, wire, out, due: HashMap::new(), questions_left })
+        Ok(Session { stream, wire, out, due: HashMap::new(), heard: Instant::now(), questions_left })
     }
 
-    /// The next turn: first what is overdue.
+    /// The next turn: first what is overdue. What nobody waits for any more is not asked.
     fn next(&mut self, now: Instant) -> Turn {
-        match self.overdue.take() {
-            Some(due) if now < self.pace.last_call() => Turn::Ask(due),
-            _ => self.pace.turn(now),
+        loop {
+            let turn = match self.overdue.take() {
+                Some(due) if now < self.pace.last_call() => Turn::Ask(due),
+                Some(due) if self.pace.is_long_over(now) => {
+                    self.miss(due, now);
+                    self.pace.turn(now)
+                }
+                _ => self.pace.turn(now),
+            };
+            match turn {
+                Turn::Ask(due) if self.run.is_late(due, now) => self.miss(due, now),
+                turn => return turn,
+            }
+        }
+    }
+
+    /// Counts a question that was due and is not asked, where no turns tell.
+    fn miss(&self, due: Instant, now: Instant) {
+        if !self.pace.has_turns() {
+            self.run.tally(|tally| tally.not_asked(due, now, self.run.began..self.run.end));
         }
     }
 }
@@ -126,8 +169,14 @@ impl Session {
                     self.stream.write_all(&self.out).await?;
                     self.stream.flush().await
                 };
-                tokio::time::timeout(PATIENCE, send).await??;
+                within(run.plan.patience, "the server did not read what was sent", send).await?;
                 self.out.clear();
+            }
+            if turn.is_none()
+                && self.due.is_empty()
+                && let Some(most) = self.wire.most_bytes().filter(|most| *most < run.largest_body)
+            {
+                return Ok(Ending::InVain(io::Error::other(TooLong { bytes: run.largest_body, most })));
             }
             if self.due.is_empty() {
                 match turn {
@@ -156,10 +205,10 @@ impl Session {
                 _ = late_check.tick() => {
                     let now = Instant::now();
                     // A server that never makes room ends nothing by itself.
-                    if now.saturating_duration_since(run.end) > PATIENCE {
+                    if run.is_late(run.end, now) {
                         return Ok(Ending::Done);
                     }
-                    if self.due.values().any(|due| now.saturating_duration_since(*due) > PATIENCE) {
+                    if !self.give_up_late(&run, now) {
                         return Ok(Ending::Renew);
                     }
                 }
@@ -190,6 +239,7 @@ impl Session {
 
     fn count(&mut self, run: &Run, answers: &mut Vec<Answered>) {
         let now = Instant::now();
+        self.heard = now;
         run.tally(|tally| {
             for Answered { question, answer } in answers.drain(..) {
                 if let Some(due) = self.due.remove(&question) {
@@ -199,13 +249,34 @@ impl Session {
         });
     }
 
-    /// Counts what will not be answered any more.
-    fn give_up(&mut self, run: &Run, answer: Answer) {
+    /// Gives up the questions that are late, and no others beside them. False when the connection has to go with them: because
+    /// it is dead, or its protocol cannot take a question back.
+    fn give_up_late(&mut self, run: &Run, now: Instant) -> bool {
+        let late: Vec<_> = self.due.extract_if(|_, due| run.is_late(*due, now)).collect();
+        run.tally(|tally| {
+            for (_, due) in &late {
+                tally.answered(Answer::TimedOut, *due, now, run.began..run.end);
+            }
+        });
+        late.is_empty()
+            || !run.is_late(self.heard, now)
+                && late.iter().all(|(question, _)| self.wire.take_back(*question, &mut self.out))
+    }
+
+    /// Counts what will not be answered any more, since the connection is over.
+    fn give_up(&mut self, run: &Run) {
         let now = Instant::now();
         run.tally(|tally| {
             for (_, due) in self.due.drain() {
+                let answer = if run.is_late(due, now) { Answer::TimedOut } else { Answer::Lost };
                 tally.answered(answer, due, now, run.began..run.end);
             }
         });
     }
+}
+
+/// Waits for a server, but not longer than anybody's patience; `failure` says what it did not do.
+async fn within<T>(patience: Duration, failure: &str, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{failure} within {}", duration::format(patience)));
+    tokio::time::timeout(patience, future).await.unwrap_or_else(|_| Err(late()))
 }

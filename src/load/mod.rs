@@ -10,6 +10,8 @@
 mod connection;
 mod pace;
 mod report;
+#[cfg(test)]
+pub(crate) mod stub;
 mod target;
 mod wire;
 
@@ -18,16 +20,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
 use self::connection::Connection;
 use self::pace::Pace;
 pub use self::pace::Rate;
-use self::report::Tally;
 pub use self::report::{Objective, ObjectiveError, Report, Shortfall};
+use self::report::{Stage, Tally};
 pub use self::target::{Target, TargetError};
 pub use self::wire::Answer;
 
-/// How long a question may take. An API server gives up after 30 seconds; nobody who waits at a prompt does so later.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a question may take, usually. An API server gives up after 30 seconds; nobody who waits at a prompt does so later.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which HTTP a connection speaks. There is no choosing by ALPN: what is measured should be what was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -60,6 +65,8 @@ pub struct Plan {
     pub duration: Duration,
     /// The end comes earlier when this many questions were asked, those of the warm-up included.
     pub most_questions: Option<u64>,
+    /// How long a question may take from when it was due, and how long a connection to open.
+    pub patience: Duration,
     /// After how many questions a connection is closed and a new one opened; without a number, never.
     pub questions_per_connection: Option<NonZeroU32>,
 }
@@ -85,6 +92,8 @@ struct Run {
     largest_body: usize,
     asked: AtomicU64,
     tally: Mutex<Tally>,
+    /// Rung when the rest of the plan would be in vain.
+    in_vain: Notify,
 }
 
 /// What a run has counted so far.
@@ -103,8 +112,16 @@ impl Plan {
         let began = Instant::now() + self.warm_up;
         let end = began + self.duration;
         let largest_body = self.bodies.iter().map(|body| body.len()).max().unwrap_or_default();
-        let run =
-            Run { target, plan: self, began, end, largest_body, asked: AtomicU64::new(0), tally: Mutex::default() };
+        let run = Run {
+            target,
+            plan: self,
+            began,
+            end,
+            largest_body,
+            asked: AtomicU64::new(0),
+            tally: Mutex::default(),
+            in_vain: Notify::new(),
+        };
         Prepared { run: Arc::new(run) }
     }
 }
@@ -116,17 +133,20 @@ impl Prepared {
         Progress(Arc::clone(&self.run))
     }
 
-    /// Asks until the plan is through, and what was asked is answered or late.
+    /// Asks until the plan is through, and what was asked is answered or late. When the server can never take what is to be
+    /// asked, the end is there at once, and the reason among the connections' errors.
+    ///
+    /// # Panics
+    /// When one of the connections' tasks does.
     pub async fn run(self, observer: &dyn Observer) -> Report {
         let run = self.run;
         let connections = run.plan.connections.get();
-        let tasks: Vec<_> = (0..connections)
-            .map(|index| {
-                let pace = Pace::new(run.plan.rate, index, connections, run.began - run.plan.warm_up, run.end);
-                tokio::spawn(Connection::new(Arc::clone(&run), pace).run())
-            })
-            .collect();
-        let all = futures_util::future::join_all(tasks);
+        let mut tasks = JoinSet::new();
+        for index in 0..connections {
+            let pace = Pace::new(run.plan.rate, index, connections, run.began - run.plan.warm_up, run.end);
+            tasks.spawn(Connection::new(Arc::clone(&run), pace).run());
+        }
+        let all = finish(tasks);
         let milestones = async {
             tokio::time::sleep_until(run.began.into()).await;
             observer.began();
@@ -138,9 +158,21 @@ impl Prepared {
         tokio::select! {
             // With a number of questions, the end is when they are answered.
             _ = &mut all, if limited => observer.ended(),
+            () = run.in_vain.notified() => observer.ended(),
             () = milestones => { all.await; }
         }
-        run.report(Instant::now())
+        run.report(Instant::now(), Stage::Over)
+    }
+}
+
+/// Waits for all tasks. A panic in one is a panic here: what the others found out would be taken for everything.
+async fn finish(mut tasks: JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
     }
 }
 
@@ -148,7 +180,7 @@ impl Progress {
     /// What was counted until now.
     #[must_use]
     pub fn report(&self) -> Report {
-        self.0.report(Instant::now())
+        self.0.report(Instant::now(), Stage::Running)
     }
 }
 
@@ -165,12 +197,20 @@ impl Run {
         self.plan.bodies.get(index).map_or(&[], AsRef::as_ref)
     }
 
+    /// Whether nobody waits any more for what was due at a time.
+    fn is_late(&self, due: Instant, now: Instant) -> bool {
+        now.saturating_duration_since(due) > self.plan.patience
+    }
+
     fn tally(&self, count: impl FnOnce(&mut Tally)) {
         count(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn report(&self, now: Instant) -> Report {
+    fn report(&self, now: Instant, stage: Stage) -> Report {
         let counted = now.min(self.end).saturating_duration_since(self.began);
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).report(counted, self.plan.rate)
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).report(counted, self.plan.rate, stage)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,16 @@ impl Pace {
         if self.turns.is_some() { self.end + LAST_CALL } else { self.end }
     }
 
+    /// Whether turns say how many questions were due, asked or not.
+    pub(super) const fn has_turns(&self) -> bool {
+        self.turns.is_some()
+    }
+
+    /// Whether the end was so long ago that a connection which opens only now was no good.
+    pub(super) fn is_long_over(&self, now: Instant) -> bool {
+        now >= self.end + LAST_CALL
+    }
+
     /// What to do at a time; a turn that is taken is over.
     pub(super) fn turn(&mut self, now: Instant) -> Turn {
         if now >= self.last_call() {

@@ -28,8 +28,13 @@ pub struct Report {
     pub answers: BTreeMap<Answer, u64>,
     /// How many answers came in that time, whenever they were asked for.
     pub answered: u64,
-    /// How many questions were due and were never asked: there was no connection, or no room on it.
+    /// Whether anything was answered at all, in that time or outside of it.
+    pub heard: bool,
+    /// How many questions were due and were never asked: there was no connection, or no room on it. Without a rate, one for
+    /// each attempt at a connection that failed.
     pub unasked: u64,
+    /// How many questions are due and have no answer yet; none when the run is over.
+    pub waiting: u64,
     /// How often connections could not be opened or broke, by what was said.
     pub connection_errors: BTreeMap<String, u64>,
     latencies: Histogram<u64>,
@@ -62,19 +67,36 @@ impl Report {
         self.answers.iter().filter(|(answer, _)| is_error(answer)).map(|(_, count)| count).sum::<u64>() + self.unasked
     }
 
-    /// The latency that this share of the answers did not exceed; 0.99 is the 99th percentile.
+    /// How many questions got no answer, whatever it could have been: lost, given up, never asked. They took longer than any
+    /// answer.
     #[must_use]
-    pub fn quantile(&self, share: f64) -> Duration {
-        Duration::from_nanos(self.latencies.value_at_quantile(share))
+    pub fn unanswered(&self) -> u64 {
+        self.count(Answer::Lost) + self.count(Answer::TimedOut) + self.unasked
     }
 
-    /// The longest latency.
+    /// The latency that this share of the questions did not exceed; 0.99 is the 99th percentile. Nothing, when so many were
+    /// not answered that there is none.
     #[must_use]
-    pub fn longest(&self) -> Duration {
-        Duration::from_nanos(self.latencies.max())
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let answered = self.latencies.len();
+        let share = match self.unanswered() {
+            0 => share,
+            unanswered => {
+                let rank = (share * count(answered + unanswered)).ceil().max(1.0);
+                // Half a rank keeps clear of what is rounded.
+                (rank - 0.5) / count(answered.max(1))
+            }
+        };
+        (answered > 0 && share <= 1.0).then(|| Duration::from_nanos(self.latencies.value_at_quantile(share)))
     }
 
-    /// How many answers took how long: upper bounds in powers of two, from the first that has any to the last.
+    /// The longest latency; nothing, when a question was not answered.
+    #[must_use]
+    pub fn longest(&self) -> Option<Duration> {
+        self.quantile(1.0)
+    }
+
+    /// How many answers took how long, those that came: upper bounds in powers of two, from the first that has any to the last.
     #[must_use]
     pub fn histogram(&self) -> Vec<(Duration, u64)> {
         let first = Duration::from_micros(1).as_nanos().try_into().unwrap_or(1);
@@ -88,6 +110,10 @@ impl Report {
     /// Which of the objectives are not met.
     #[must_use]
     pub fn judge(&self, objectives: &[Objective]) -> Vec<Shortfall> {
+        let shown = |measured: Duration| format!("{measured:.1?}");
+        let without = || {
+            format!("longer than any bound: {} of {} questions were not answered", self.unanswered(), self.questions())
+        };
         let measure = |objective: &Objective| match *objective {
             Objective::Errors { percent } => {
                 let share = 100.0 * count(self.errors()) / count(self.questions().max(1));
@@ -95,7 +121,7 @@ impl Report {
             }
             Objective::Latency { share, longest, .. } => {
                 let measured = self.quantile(share);
-                (measured > longest || self.latencies.is_empty()).then(|| format!("{measured:.1?}"))
+                measured.is_none_or(|measured| measured > longest).then(|| measured.map_or_else(without, shown))
             }
         };
         let fall_short =
@@ -117,7 +143,7 @@ pub enum Objective {
         /// Of a hundred.
         percent: f64,
     },
-    /// This share of the answers takes no longer.
+    /// This share of the questions is answered in no longer a time.
     Latency {
         /// As it was written: `p99`.
         name: String,
@@ -177,29 +203,49 @@ impl fmt::Display for Objective {
 pub(super) struct Tally {
     answers: BTreeMap<Answer, u64>,
     answered: u64,
+    heard: bool,
+    unasked: u64,
     connection_errors: BTreeMap<String, u64>,
     latencies: Histogram<u64>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// All that was due was asked and answered, or never will be.
+    Over,
+    /// What is due may still be asked and answered.
+    Running,
 }
 
 impl Default for Tally {
     fn default() -> Self {
         let longest = u64::try_from(LONGEST.as_nanos()).unwrap_or(u64::MAX);
         let latencies = Histogram::new_with_bounds(1_000, longest, DIGITS).expect("the bounds are constants");
-        Self { answers: BTreeMap::new(), answered: 0, connection_errors: BTreeMap::new(), latencies }
+        Self {
+            answers: BTreeMap::new(),
+            answered: 0,
+            heard: false,
+            unasked: 0,
+            connection_errors: BTreeMap::new(),
+            latencies,
+        }
     }
 }
 
 impl Tally {
     /// Counts what became of a question that was due at one time, at another, in a window of time that counts.
     pub(super) fn answered(&mut self, answer: Answer, due: Instant, now: Instant, window: Range<Instant>) {
-        if window.contains(&now) && !matches!(answer, Answer::Lost | Answer::TimedOut) {
+        let is_answer = !matches!(answer, Answer::Lost | Answer::TimedOut);
+        self.heard |= is_answer;
+        if is_answer && window.contains(&now) {
             self.answered += 1;
         }
         if !window.contains(&due) {
             return;
         }
         *self.answers.entry(answer).or_default() += 1;
-        if answer != Answer::Lost {
+        if is_answer {
             let latency = now.saturating_duration_since(due).as_nanos();
             self.latencies.saturating_record(u64::try_from(latency).unwrap_or(u64::MAX));
         }
@@ -210,8 +256,14 @@ impl Tally {
         *self.connection_errors.entry(outbound::chain(error)).or_default() += 1;
     }
 
+    /// Counts a question that could not be asked between two times. At a rate the turns say how many those are, so this is
+    /// for a run without one.
+    pub(super) fn not_asked(&mut self, due: Instant, now: Instant, window: Range<Instant>) {
+        self.unasked += u64::from(due < window.end && now >= window.start);
+    }
+
     /// What was found out in the time that counts.
-    pub(super) fn report(&self, counted: Duration, rate: Rate) -> Report {
+    pub(super) fn report(&self, counted: Duration, rate: Rate, stage: Stage) -> Report {
         let asked: u64 = self.answers.values().sum();
         let due = match rate {
             Rate::AsFastAsAnswered => 0,
@@ -219,11 +271,16 @@ impl Tally {
                 u64::try_from(counted.as_nanos() * u128::from(rate.get()) / 1_000_000_000).unwrap_or(u64::MAX)
             }
         };
+        let missing = due.saturating_sub(asked);
+        // In flight, or waiting for room: no error before the end.
+        let (waiting, missed) = if stage == Stage::Running { (missing, 0) } else { (0, missing) };
         Report {
             counted,
             answers: self.answers.clone(),
             answered: self.answered,
-            unasked: due.saturating_sub(asked),
+            heard: self.heard,
+            unasked: self.unasked + missed,
+            waiting,
             connection_errors: self.connection_errors.clone(),
             latencies: self.latencies.clone(),
         }
@@ -256,25 +313,64 @@ mod tests {
         tally.answered(Answer::Accepted, at(100), at(110), window.clone());
         tally.answered(Answer::Undecided, at(150), at(170), window.clone());
         tally.answered(Answer::TimedOut, at(199), at(300), window);
-        let report = tally.report(Duration::from_millis(100), Rate::PerSecond(NonZeroU32::new(50).unwrap()));
+        let rate = Rate::PerSecond(NonZeroU32::new(50).unwrap());
+        let report = tally.report(Duration::from_millis(100), rate, Stage::Over);
         assert_eq!(
             report.answers,
             BTreeMap::from([(Answer::Accepted, 1), (Answer::TimedOut, 1), (Answer::Undecided, 1)])
         );
         assert_eq!((report.answered, report.unasked, report.errors(), report.questions()), (3, 2, 4, 5));
-        assert_eq!(report.quantile(0.5).as_millis(), 20);
-        assert_eq!(report.longest().as_millis(), 101);
+        assert_eq!(report.waiting, 0);
+        // While it runs, they may still be asked.
+        let report = tally.report(Duration::from_millis(100), rate, Stage::Running);
+        assert_eq!((report.unasked, report.waiting, report.errors(), report.questions()), (0, 2, 2, 3));
+    }
+
+    #[test]
+    fn what_was_not_answered_took_longer_than_any_answer() {
+        let began = Instant::now();
+        let window = began..began + Duration::from_secs(1);
+        let mut tally = Tally::default();
+        for millis in 1..=95 {
+            tally.answered(Answer::Accepted, began, began + Duration::from_millis(millis), window.clone());
+        }
+        tally.answered(Answer::Lost, began, began, window.clone());
+        tally.answered(Answer::TimedOut, began, began, window);
+        let rate = Rate::PerSecond(NonZeroU32::new(100).unwrap());
+        let report = tally.report(Duration::from_secs(1), rate, Stage::Over);
+        let quantiles =
+            [0.001, 0.5, 0.95, 0.951, 0.99, 1.0].map(|share| report.quantile(share).map(|time| time.as_millis()));
+        assert_eq!(quantiles, [Some(1), Some(50), Some(95), None, None, None]);
+        assert_eq!((report.unanswered(), report.longest()), (5, None));
+        let objectives: [Objective; 2] = ["p95=96ms", "p99=1h"].map(|text| text.parse().unwrap());
+        let shortfall = Shortfall {
+            objective: objectives[1].clone(),
+            measured: "longer than any bound: 5 of 100 questions were not answered".to_owned(),
+        };
+        assert_eq!(report.judge(&objectives), [shortfall]);
+    }
+
+    #[test]
+    fn an_attempt_counts_when_a_part_of_it_was_in_the_window() {
+        let began = Instant::now();
+        let at = |millis: u64| began + Duration::from_millis(millis);
+        let mut tally = Tally::default();
+        for (due, now) in [(0, 99), (0, 100), (0, 300), (150, 160), (199, 300), (200, 210)] {
+            tally.not_asked(at(due), at(now), at(100)..at(200));
+        }
+        let report = tally.report(Duration::from_millis(100), Rate::AsFastAsAnswered, Stage::Over);
+        assert_eq!((report.unasked, report.errors(), report.questions()), (4, 4, 4));
     }
 
     #[test]
     fn an_objective_that_is_not_met_says_by_how_much() {
         let began = Instant::now();
         let mut tally = Tally::default();
-        for (answer, millis) in [(Answer::Accepted, 5), (Answer::Accepted, 20), (Answer::Lost, 1)] {
+        for (answer, millis) in [(Answer::Accepted, 5), (Answer::Accepted, 20), (Answer::Undecided, 1)] {
             let now = began + Duration::from_millis(millis);
             tally.answered(answer, began, now, began..began + Duration::from_secs(1));
         }
-        let report = tally.report(Duration::from_secs(1), Rate::AsFastAsAnswered);
+        let report = tally.report(Duration::from_secs(1), Rate::AsFastAsAnswered, Stage::Over);
         let objectives = ["p50=10ms", "max=10ms", "errors=40%", "errors=30%"].map(|text| text.parse().unwrap());
         let shortfalls: Vec<_> =
             report.judge(&objectives).iter().map(|short| format!("{}: {}", short.objective, short.measured)).collect();
@@ -283,7 +379,7 @@ mod tests {
 
     #[test]
     fn without_an_answer_no_objective_is_met() {
-        let report = Tally::default().report(Duration::from_secs(1), Rate::AsFastAsAnswered);
+        let report = Tally::default().report(Duration::from_secs(1), Rate::AsFastAsAnswered, Stage::Over);
         let objectives = ["p99=1s", "errors=100%"].map(|text| text.parse().unwrap());
         assert_eq!(report.judge(&objectives).len(), 2);
     }

@@ -17,13 +17,15 @@ use super::question::QuestionFlags;
 use super::terminal::{self, Palette};
 use super::{Conclusion, Failure, Outcome, block_on};
 use crate::config::duration;
-use crate::load::{Answer, Objective, Plan, Prepared, Protocol, Rate, Report, Shortfall, Target};
+use crate::load::{Answer, Objective, PATIENCE, Plan, Prepared, Protocol, Rate, Report, Shortfall, Target};
 use crate::token::BearerToken;
 use crate::wiring::kubeconfig::Connection;
 use crate::wiring::reviewer::Review;
 
 /// As many tokens as fit into the memory of a small machine.
 const MOST_TOKENS_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// The most connections, and the most questions in flight on each: more than a server lets one client have.
+const MOST_AT_ONCE: usize = 10_000;
 /// How often the progress is shown.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,10 +50,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1s")]
     warm_up: Duration,
     /// How many connections to open; an API server has one.
-    #[arg(long, value_name = "NUMBER", default_value = "1")]
+    #[arg(long, value_name = "NUMBER", value_parser = not_too_many, default_value = "1")]
     connections: NonZeroUsize,
     /// How many questions each connection has in flight, with HTTP/2.
-    #[arg(long, value_name = "NUMBER", default_value = "100")]
+    #[arg(long, value_name = "NUMBER", value_parser = not_too_many, default_value = "100")]
     streams: NonZeroUsize,
     /// Which HTTP to speak.
     #[arg(long, value_enum, default_value_t)]
@@ -75,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     })?;
     let plan = plan(arguments)?;
     let report = block_on(async { watched(plan.prepare(target)).await })?;
-    if report.answered == 0 {
+    if !report.heard {
         let why = report.connection_errors.keys().next().map_or("there was no answer", String::as_str);
         return Err(Failure::Unknown(format!(
             "{}: no answer at all: {why}; walk the way there with `{} doctor --kubeconfig {0}`",
@@ -136,6 +138,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
         warm_up: arguments.warm_up,
         duration: arguments.duration,
         most_questions: None,
+        patience: PATIENCE,
         questions_per_connection: arguments.questions_per_connection,
     })
 }
@@ -161,6 +164,11 @@ fn rate(text: &str) -> Result<Rate, String> {
         "max" => Ok(Rate::AsFastAsAnswered),
         number => number.parse().map(Rate::PerSecond).map_err(|_| "write a number above zero, or `max`".to_owned()),
     }
+}
+
+fn not_too_many(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_AT_ONCE);
+    number.ok_or_else(|| format!("write a number from 1 to {MOST_AT_ONCE}"))
 }
 
 /// The report as programs read it. Latencies are in microseconds.
@@ -198,7 +206,8 @@ struct ConnectionError<'a> {
 #[derive(Serialize)]
 struct Quantile {
     name: &'static str,
-    value: u128,
+    /// Null, when so many questions were not answered that there is none.
+    value: Option<u128>,
 }
 
 #[derive(Serialize)]
@@ -246,7 +255,7 @@ impl<'a> Document<'a> {
             latency_microseconds: quantiles
                 .into_iter()
                 .chain([("max", report.longest())])
-                .map(|(name, latency)| Quantile { name, value: latency.as_micros() })
+                .map(|(name, latency)| Quantile { name, value: latency.map(|latency| latency.as_micros()) })
                 .collect(),
             objectives: objectives.iter().map(judged).collect(),
             verdict: if shortfalls.is_empty() { "met" } else { "missed" },

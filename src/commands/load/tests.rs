@@ -1,6 +1,7 @@
 use clap::Parser as _;
 
 use super::*;
+use crate::load::stub::Stub;
 
 #[derive(clap::Parser)]
 struct Line {
@@ -45,4 +46,43 @@ fn every_line_is_a_token_and_empty_lines_are_none() {
         error,
         Failure::WrongUse(format!("{}: there is no token in it; write one in each line", file.display()))
     );
+}
+
+#[test]
+fn no_more_is_asked_at_once_than_a_server_could_bear() {
+    for flag in ["--streams", "--connections"] {
+        let line = |number| format!("--kubeconfig k --tokens t --duration 1s --rate 1 {flag} {number}");
+        assert!(parse(&line("10000")).is_ok());
+        for number in ["0", "10001", "18446744073709551615", "many"] {
+            let error = parse(&line(number)).err().unwrap().to_string();
+            assert!(error.contains("write a number from 1 to 10000"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_that_come_too_late_are_reported_and_judged() {
+    // A slow server: the run's time is over before its first answer.
+    let stub = Stub::answering(|_| tokio::time::sleep(Duration::from_millis(700))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let authority = write("ca.crt", &String::from_utf8(stub.connection.authority_pem.clone().unwrap()).unwrap());
+    let cluster = format!("{{server: \"{}\", certificate-authority: \"{authority}\"}}", stub.connection.server);
+    let kubeconfig = write(
+        "kubeconfig",
+        &format!(
+            "{{apiVersion: v1, kind: Config, current-context: a, clusters: [{{name: a, cluster: {cluster}}}], \
+             contexts: [{{name: a, context: {{cluster: a, user: a}}}}], users: [{{name: a, user: {{}}}}]}}"
+        ),
+    );
+    let tokens = write("tokens", "one\n");
+    let line =
+        format!("--kubeconfig {kubeconfig} --tokens {tokens} --rate max --duration 300ms --warm-up 0s --streams 1");
+    let arguments = parse(&format!("{line} --objective p50=1ms")).unwrap();
+    let outcome = tokio::task::spawn_blocking(move || run(&arguments)).await.unwrap();
+    assert_eq!(outcome, Ok(Conclusion::No));
 }

@@ -17,10 +17,11 @@ pub(super) fn progress(report: &Report) -> String {
         return "warming up".to_owned();
     }
     format!(
-        "{seconds:>4} s  {:>9.0}/s  p50 {}  p99 {}  errors {}",
+        "{seconds:>4} s  {:>9.0}/s  p50 {}  p99 {}  waiting {}  errors {}",
         report.rate(),
-        time(report.quantile(0.5)),
-        time(report.quantile(0.99)),
+        latency(report.quantile(0.5)),
+        latency(report.quantile(0.99)),
+        report.waiting,
         report.errors()
     )
 }
@@ -38,8 +39,8 @@ pub(super) fn report(report: &Report, objectives: &[Objective], shortfalls: &[Sh
     }
     let quantiles: Vec<String> = QUANTILES
         .iter()
-        .map(|(name, share)| format!("{name} {}", time(report.quantile(*share))))
-        .chain([format!("max {}", time(report.longest()))])
+        .map(|(name, share)| format!("{name} {}", latency(report.quantile(*share))))
+        .chain([format!("max {}", latency(report.longest()))])
         .collect();
     let _ = writeln!(text, "{}  {}", palette.bold("latency"), quantiles.join("  "));
     histogram(&mut text, report, palette);
@@ -75,6 +76,11 @@ fn histogram(text: &mut String, report: &Report, palette: Palette) {
         let length = usize::try_from((count * BAR_WIDTH).div_ceil(most)).unwrap_or_default();
         let _ = writeln!(text, "  < {:>8} {count:>10} {}", time(bound), palette.dim(&"#".repeat(length)));
     }
+}
+
+/// A latency, or that of a question without an answer.
+fn latency(latency: Option<Duration>) -> String {
+    latency.map_or_else(|| "unanswered".to_owned(), time)
 }
 
 /// A time to three digits.

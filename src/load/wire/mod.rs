@@ -72,6 +72,25 @@ impl Wire {
         }
     }
 
+    /// The most bytes of a question that the server takes at once, when it has said so. Nothing here asks more than that.
+    pub(super) fn most_bytes(&self) -> Option<usize> {
+        match self {
+            Self::H1(_) => None,
+            Self::H2(wire) => wire.most_bytes(),
+        }
+    }
+
+    /// Appends to what is to be sent that a question needs no answer any more. False when that cannot be said.
+    pub(super) fn take_back(&mut self, question: u64, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::H1(_) => false,
+            Self::H2(wire) => {
+                wire.take_back(question, out);
+                true
+            }
+        }
+    }
+
     /// Takes what came in, appends the answers that are complete, and what the protocol wants to be said back.
     pub(super) fn read(
         &mut self,

@@ -34,6 +34,9 @@ const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 0x20;
 
+/// The error code of a stream that is not needed any more (section 7).
+const CANCEL: u32 = 8;
+
 const HEADER_TABLE_SIZE: u16 = 1;
 const ENABLE_PUSH: u16 = 2;
 const MAX_CONCURRENT_STREAMS: u16 = 3;
@@ -49,6 +52,8 @@ pub(in crate::load) struct Http2 {
     /// How many bytes of bodies the server takes now, and how many of each body.
     window: i64,
     stream_window: i64,
+    /// Whether the server has said what it wants.
+    is_settled: bool,
     received: Vec<u8>,
     received_bodies: u32,
     is_closing: bool,
@@ -95,10 +100,11 @@ impl Http2 {
         Self {
             head,
             next_stream: 1,
-            streams: HashMap::with_capacity(most_streams),
+            streams: HashMap::new(),
             most_streams,
             window: FIRST_WINDOW,
             stream_window: FIRST_WINDOW,
+            is_settled: false,
             received: Vec::new(),
             received_bodies: 0,
             is_closing: false,
@@ -115,6 +121,20 @@ impl Http2 {
 
     pub(super) const fn is_closing(&self) -> bool {
         self.is_closing
+    }
+
+    /// How long a body may be at once, after the server has said so.
+    pub(super) fn most_bytes(&self) -> Option<usize> {
+        self.is_settled.then(|| usize::try_from(self.stream_window).unwrap_or(usize::MAX))
+    }
+
+    /// Cancels a question's stream; the others go on.
+    pub(super) fn take_back(&mut self, question: u64, out: &mut Vec<u8>) {
+        let cancelled = self.streams.extract_if(|_, stream| stream.question == question);
+        for (stream, _) in cancelled {
+            frame_head(out, 4, RESET, 0, stream);
+            out.extend_from_slice(&CANCEL.to_be_bytes());
+        }
     }
 
     pub(super) fn ask(&mut self, question: u64, body: &[u8], out: &mut Vec<u8>) {
@@ -190,6 +210,7 @@ impl Http2 {
                 for setting in frame.payload.chunks_exact(6) {
                     self.set(setting);
                 }
+                self.is_settled = true;
                 frame_head(out, 0, SETTINGS, ACK, 0);
             }
             PUSH => return Err(Violation("a push that was not wanted")),

@@ -107,6 +107,33 @@ fn there_is_room_for_as_many_as_both_sides_want() {
 }
 
 #[test]
+fn a_question_that_is_taken_back_makes_room_and_leaves_the_others() {
+    let mut wire = Http2::new("hook", "/", &[], 2, &mut Vec::new());
+    wire.ask(7, b"x", &mut Vec::new());
+    wire.ask(8, b"x", &mut Vec::new());
+    let mut out = Vec::new();
+    wire.take_back(7, &mut out);
+    assert_eq!(out, [0, 0, 4, RESET, 0, 0, 0, 0, 1, 0, 0, 0, 8]);
+    assert!(wire.has_room(1));
+    // An answer that was on its way is nobody's.
+    let mut answers = Vec::new();
+    let head = |stream| [0, 0, 1, HEADERS, END_HEADERS | END_STREAM, 0, 0, 0, stream, 0x8d];
+    wire.read(&[head(1), head(3)].concat(), &mut answers, &mut Vec::new()).unwrap();
+    assert_eq!(answers, [Answered { question: 8, answer: Answer::Other(404) }]);
+}
+
+#[test]
+fn the_most_that_a_server_takes_is_known_once_it_has_said_so() {
+    let mut wire = Http2::new("hook", "/", &[], usize::MAX, &mut Vec::new());
+    assert_eq!(wire.most_bytes(), None);
+    wire.read(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0], &mut Vec::new(), &mut Vec::new()).unwrap();
+    assert_eq!(wire.most_bytes(), Some(65_535));
+    let settings = [0, 0, 6, SETTINGS, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 9];
+    wire.read(&settings, &mut Vec::new(), &mut Vec::new()).unwrap();
+    assert_eq!(wire.most_bytes(), Some(9));
+}
+
+#[test]
 fn a_ping_is_answered() {
     let mut wire = Http2::new("hook", "/", &[], 1, &mut Vec::new());
     let mut out = Vec::new();
