@@ -12,6 +12,7 @@ pub mod openshift;
 pub mod pem;
 pub mod pki;
 pub mod platforms;
+pub mod proxy;
 pub mod reviewer;
 pub mod service;
 pub mod soundness;

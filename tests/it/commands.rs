@@ -102,6 +102,24 @@ fn token(folder: &Path, name: &str) -> String {
 }
 
 #[test]
+fn doctor_walks_through_the_environments_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("webhook.kubeconfig");
+    let text = "clusters: [{name: a, cluster: {server: 'https://hook.invalid/a', insecure-skip-tls-verify: true}}]\n\
+                users: [{name: a, user: {token: b}}]\ncontexts: [{name: a, context: {cluster: a, user: a}}]\ncurrent-context: a\n";
+    std::fs::write(&file, text).unwrap();
+    let mut command = program(&["doctor", "--kubeconfig", file.to_str().unwrap()]);
+    let ended = Ended::of(command.env("HTTPS_PROXY", "http://127.0.0.1:0").env_remove("NO_PROXY").output().unwrap());
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    assert!(
+        ended.out.contains("hook.invalid/a as the bearer of a token, through the proxy of HTTPS_PROXY"),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("127.0.0.1 is an address already"), "{}", ended.out);
+}
+
+#[test]
 fn dev_once_shows_one_review_and_three_verdicts_and_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = program(&["dev", "--once", "--directory", folder.path().to_str().unwrap()]);

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use self::probe::Verdict;
 use super::kubeconfig::{Connection, KubeconfigError, Located};
+use super::proxy;
 use super::reviewer::{self, ReviewVersion};
 use super::soundness::{self, Places};
 use crate::clock::UnixTime;
@@ -141,7 +142,14 @@ pub struct Walk {
 pub async fn walk(file: &Path, question: &Question, now: UnixTime, limits: &Limits) -> Walk {
     let mut walk = Walk { passed: Vec::new(), broken: None, findings: Findings::new(), outcome: Outcome::Broken };
     match locate(file, limits.file).await {
-        Some(Ok(located)) => walk.go(&located, question, now, limits).await,
+        Some(Ok(mut located)) => {
+            let mut proxy = located.connection.proxy.is_some().then_some("proxy-url");
+            if let (None, Some(named)) = (proxy, proxy::of_environment(&located.connection.server)) {
+                located.connection.proxy = Some(named.url);
+                proxy = Some(named.variable);
+            }
+            walk.go(&located, proxy, question, now, limits).await;
+        }
         Some(Err(error)) => walk.unusable(&error),
         None => {
             walk.broken = Some(Link::Kubeconfig);
@@ -170,8 +178,38 @@ struct Broken {
     remedy: &'static str,
 }
 
+impl Broken {
+    /// The same, if it was found at a proxy or behind one.
+    fn at(self, proxy: Option<&'static str>) -> Self {
+        let Some(proxy) = proxy else { return self };
+        let message = format!("through the proxy of {proxy}: {}", self.message);
+        let remedy =
+            "see that the proxy runs and lets this host through (its log says); name hosts that need none in NO_PROXY";
+        Self { message, remedy, ..self }
+    }
+}
+
+/// What kube-apiserver would send through a proxy, and this program cannot.
+fn cannot_follow(connection: &Connection, proxy: &str) -> Option<String> {
+    let is_plain = connection.proxy.as_ref().is_some_and(|url| matches!(url.scheme(), "http" | "https"));
+    let what = match connection.other_name() {
+        Some(_) => "tls-server-name together with a proxy",
+        None if !is_plain => "this kind of proxy",
+        None => return None,
+    };
+    Some(format!("countersign cannot go on where kube-apiserver would: {what} ({proxy}) is not supported here"))
+}
+
 impl Walk {
-    async fn go(&mut self, located: &Located, question: &Question, now: UnixTime, limits: &Limits) {
+    /// `proxy` is what names the connection's proxy, if it has one.
+    async fn go(
+        &mut self,
+        located: &Located,
+        proxy: Option<&'static str>,
+        question: &Question,
+        now: UnixTime,
+        limits: &Limits,
+    ) {
         let Located { connection, cluster, user } = located;
         let places = Places { cluster: cluster.clone(), user: user.clone() };
         let examined = soundness::examine(connection, &places, now);
@@ -183,9 +221,17 @@ impl Walk {
             self.broken = Some(Link::Kubeconfig);
             return;
         }
-        self.hold(Link::Kubeconfig, &places, format!("{} as {}", connection.server, shown(connection)));
+        if let Some(message) = proxy.and_then(|proxy| cannot_follow(connection, proxy)) {
+            self.outcome = Outcome::Unknown;
+            let remedy =
+                "walk from where the webhook is reached without a proxy, or name its host in NO_PROXY if that is so";
+            let broken = Broken { code: "kubeconfig_unusable", field: "tls-server-name", message, remedy };
+            return self.end(Link::Kubeconfig, &places, broken);
+        }
+        let through = proxy.map(|proxy| format!(", through the proxy of {proxy}")).unwrap_or_default();
+        self.hold(Link::Kubeconfig, &places, format!("{} as {}{through}", connection.server, shown(connection)));
         if let Err((link, broken)) = self.reach(connection, &places, now, limits).await {
-            return self.end(link, &places, broken);
+            return self.end(link, &places, broken.at(proxy));
         }
         if !question.is_probe && (connection.insecure || connection.server.scheme() == "http") {
             let message = "your token is not sent, because others could read it on its way".to_owned();
@@ -200,7 +246,8 @@ impl Walk {
             Err((link, broken)) => {
                 let alert = if broken.code == "no_answer" { refusal(connection, limits).await } else { None };
                 let (link, broken) = alert.map_or((link, broken), probe::turned_away);
-                self.end(link, &places, broken);
+                let proxy = proxy.filter(|_| broken.code == "no_answer");
+                self.end(link, &places, broken.at(proxy));
             }
             Ok(answered) => {
                 self.hold(Link::Caller, &places, format!("let in as {}", shown(connection)));

@@ -276,6 +276,27 @@ async fn a_token_of_ones_own_is_not_sent_where_others_could_read_it() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_not_there_is_named() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let webhook = Webhook::start(refusing).await;
+    let proxy = Some(Url::parse(&format!("http://{closed}")).unwrap());
+    let walk = walk_to(&Connection { proxy, ..webhook.connection }).await;
+    assert_eq!(broke(&walk), (Some(Link::Tcp), at_server("connection_refused")));
+    let text = walk.findings.to_string();
+    assert!(text.contains("through the proxy of proxy-url") && text.contains("NO_PROXY"), "{text}");
+}
+
+#[tokio::test]
+async fn another_name_behind_a_proxy_is_no_fault_of_the_kubeconfig() {
+    let webhook = Webhook::start(refusing).await;
+    let proxy = Some(Url::parse("http://127.0.0.1:9").unwrap());
+    let tls_server_name = Some("hook.example.com".to_owned());
+    let walk = walk_to(&Connection { proxy, tls_server_name, ..webhook.connection }).await;
+    let expected = vec![("kubeconfig_unusable", "clusters[0].cluster.tls-server-name".to_owned())];
+    assert_eq!((broke(&walk), walk.outcome), ((Some(Link::Kubeconfig), expected), Outcome::Unknown));
+}
+
+#[tokio::test]
 async fn a_certificate_for_another_name_is_taken_under_that_name() {
     let webhook = Webhook::with_certificate(&["hook.example.com"], valid()).await;
     let connection = Connection { tls_server_name: Some("hook.example.com".to_owned()), ..webhook.connection };

@@ -8,6 +8,7 @@
 
 mod fields;
 mod select;
+pub(in crate::wiring) mod yaml;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -16,7 +17,6 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
-use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -186,7 +186,7 @@ impl Connection {
     #[must_use]
     pub fn names_files(text: &str) -> bool {
         const FIELDS: [&str; 4] = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
-        let Ok(document) = serde_saphyr::from_str::<Value>(text) else { return false };
+        let Ok(yaml::Read { document, .. }) = yaml::read(text) else { return false };
         select::current(&document).is_ok_and(|selected| {
             FIELDS.into_iter().any(|field| selected.cluster.is_set(field) || selected.user.is_set(field))
         })
@@ -194,10 +194,8 @@ impl Connection {
 
     fn locate_in(text: &str, path: &Path) -> Result<Located, KubeconfigError> {
         let fail = |(field, problem): (String, Problem)| KubeconfigError { file: path.to_owned(), field, problem };
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(text).map_err(|error| fail((String::new(), not_yaml(&error))))?;
-        // As client-go: only the first counts.
-        let document = documents.into_iter().next().unwrap_or_default();
+        let not_yaml = |yaml::Place { line, column }| fail((String::new(), Problem::NotYaml { line, column }));
+        let document = yaml::read(text).map_err(not_yaml)?.document;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let selected = select::current(&document).map_err(fail)?;
         Ok(Located {
@@ -205,6 +203,12 @@ impl Connection {
             cluster: selected.cluster.path().to_owned(),
             user: selected.user.path().to_owned(),
         })
+    }
+
+    /// The name that TLS asks for, if it is not the server's own.
+    #[must_use]
+    pub fn other_name(&self) -> Option<&str> {
+        self.tls_server_name.as_deref().filter(|name| Some(*name) != self.server.host_str())
     }
 
     /// Writes the kubeconfig that leads back to this connection, with everything inline, under a single context.
@@ -246,12 +250,6 @@ type Outcome<T> = Result<T, (String, Problem)>;
 
 fn prefix(field: &str) -> String {
     if field.is_empty() { String::new() } else { format!("{field}: ") }
-}
-
-fn not_yaml(error: &serde_saphyr::Error) -> Problem {
-    // The library's own text may quote the line, which may hold a credential.
-    let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
-    Problem::NotYaml { line, column }
 }
 
 fn connection(selected: &select::Selected<'_>, folder: &Path) -> Outcome<Connection> {

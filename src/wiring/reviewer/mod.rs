@@ -18,7 +18,7 @@ pub use self::answer::{Accepted, Answer, Judgement, Undecided};
 pub use self::request::{Review, ReviewVersion};
 pub use self::tls::{client_config, roots};
 use super::kubeconfig::Connection;
-use crate::outbound::is_loopback;
+use super::proxy;
 
 /// The API server's own limit for one request, the answer's body included.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ pub enum ReviewerError {
         #[source]
         cause: reqwest::Error,
     },
-    /// `tls-server-name` is not a DNS name, or comes together with a proxy.
+    /// `tls-server-name` is not a DNS name, or comes together with a proxy, which kube-apiserver could use.
     #[error("tls-server-name: {problem}")]
     ServerName {
         /// What is wrong with it.
@@ -125,20 +125,29 @@ impl Reviewer {
     /// # Errors
     /// If certificates, keys or names of the connection cannot be used.
     pub fn client(connection: &Connection, url: &mut Url) -> Result<reqwest::Client, ReviewerError> {
+        let mut config = client_config(connection)?;
+        let another_name = connection.other_name();
+        if another_name.is_some() {
+            // Only HTTP/1.1 can name a host other than the one that TLS is spoken with.
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(connection)?)
+            .tls_backend_preconfigured(config)
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .timeout(DEADLINE)
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = &connection.proxy {
+        let environments = || proxy::of_environment(&connection.server).map(|named| named.url);
+        let proxy = connection.proxy.clone().or_else(environments);
+        if let Some(name) = another_name {
+            if proxy.is_some() {
+                return Err(ReviewerError::ServerName { problem: "together with a proxy it is not supported here" });
+            }
+            builder = tls::under_another_name(builder, connection, name, url)?;
+        } else if let Some(proxy) = proxy {
             let proxy = reqwest::Proxy::all(proxy.as_str()).map_err(|cause| ReviewerError::Client { cause })?;
             builder = builder.proxy(proxy);
-        } else if is_loopback(&connection.server) {
-            builder = builder.no_proxy();
-        }
-        if let Some(name) = &connection.tls_server_name {
-            builder = tls::under_another_name(builder, connection, name, url)?;
         }
         builder.build().map_err(|cause| ReviewerError::Client { cause })
     }

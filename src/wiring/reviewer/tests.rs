@@ -184,12 +184,15 @@ async fn a_server_that_the_authority_did_not_sign_gets_no_token() {
 
 #[tokio::test]
 async fn the_certificate_must_have_the_hosts_name_or_the_tls_server_name() {
-    let webhook = Webhook::start(&["webhook.example"], None, accepting).await;
+    let mut webhook = Webhook::start(&["webhook.example"], None, accepting).await;
     let mut connection = webhook.connection();
     let error = ask(&connection).await.err().unwrap();
     assert!(causes(&error).contains("not valid for name"), "{}", causes(&error));
     connection.tls_server_name = Some("webhook.example".to_owned());
     assert_eq!(ask(&connection).await.unwrap().status, StatusCode::OK);
+    // Only TLS is about that name: the request is for the server.
+    let seen = webhook.seen.recv().await.unwrap();
+    assert_eq!(seen.headers.get(header::HOST).unwrap(), connection.server.authority());
 }
 
 #[tokio::test]
@@ -283,8 +286,14 @@ fn what_cannot_be_used_is_refused_before_anything_is_sent() {
         "client-certificate: the certificate or its key cannot be used; check that they belong together"
     );
     assert_eq!(
-        refusal(Connection { tls_server_name: Some("127.0.0.1".to_owned()), ..base() }),
+        refusal(Connection { tls_server_name: Some("127.0.0.2".to_owned()), ..base() }),
         "tls-server-name: is not a DNS name; give a name that the certificate has"
+    );
+    let (tls_server_name, proxy) =
+        (Some("hook.example.com".to_owned()), Some(Url::parse("http://127.0.0.1:9").unwrap()));
+    assert_eq!(
+        refusal(Connection { tls_server_name, proxy, ..base() }),
+        "tls-server-name: together with a proxy it is not supported here"
     );
     assert_eq!(
         refusal(Connection { bearer: Some(BearerToken::from("two\nlines")), ..base() }),

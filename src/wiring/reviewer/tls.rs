@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
 use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -41,25 +43,25 @@ pub fn client_config(connection: &Connection) -> Result<ClientConfig, ReviewerEr
     Ok(config)
 }
 
-/// Reaches the server under the name that its certificate has. The name then also is the request's host.
+/// Reaches the server under the name that its certificate has. The request's host stays that of the server.
 pub(super) fn under_another_name(
     builder: ClientBuilder,
     connection: &Connection,
     name: &str,
     url: &mut Url,
 ) -> Result<ClientBuilder, ReviewerError> {
-    if connection.proxy.is_some() {
-        return Err(ReviewerError::ServerName {
-            problem: "together with proxy-url it is not supported; drop one of them",
-        });
-    }
     let not_dns = ReviewerError::ServerName { problem: "is not a DNS name; give a name that the certificate has" };
     if !matches!(url::Host::parse(name), Ok(url::Host::Domain(_))) {
         return Err(not_dns);
     }
     let host = connection.server.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     url.set_host(Some(name)).map_err(|_| not_dns)?;
-    Ok(builder.no_proxy().dns_resolver(Arc::new(Always { host })))
+    let named = connection.server.authority().rsplit('@').next().unwrap_or_default();
+    let named = HeaderValue::try_from(named).expect("a URL's host and port are visible ASCII");
+    Ok(builder
+        .http1_only()
+        .default_headers(HeaderMap::from_iter([(HOST, named)]))
+        .dns_resolver(Arc::new(Always { host })))
 }
 
 /// The authorities that a connection trusts: its own, or else the system's.

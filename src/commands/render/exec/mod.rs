@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// The entry's name.
     #[arg(long, value_name = "NAME", default_value = "countersign")]
     user: String,
-    /// Write it into this kubeconfig; the old one is kept beside it as FILE.backup.
+    /// Write it into this kubeconfig; the old one is kept beside it as FILE.backup, or FILE.backup.1 and so on if that is there.
     #[arg(long, value_name = "KUBECONFIG")]
     write: Option<PathBuf>,
     /// Make this context use the entry.
@@ -106,7 +106,7 @@ impl Arguments {
 fn arguments(flags: &LoginFlags) -> Vec<String> {
     let mut list = vec!["get-token".to_owned()];
     let mut push = |flag: &str, value: &str| list.push(format!("--{flag}={value}"));
-    let path = |path: &PathBuf| path.display().to_string();
+    let path = |path: &PathBuf| absolute(path).display().to_string();
     let text = [
         ("oidc-issuer-url", flags.oidc_issuer_url.clone()),
         ("oidc-client-id", flags.oidc_client_id.clone()),
@@ -154,6 +154,12 @@ fn arguments(flags: &LoginFlags) -> Vec<String> {
     list
 }
 
+/// kubectl runs the plugin in whatever folder it is called in. `~` is the plugin's to expand, and `-` is no file.
+fn absolute(path: &Path) -> PathBuf {
+    let is_kept = path.starts_with("~") || path == Path::new("-");
+    if is_kept { path.to_owned() } else { std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) }
+}
+
 /// A value as the command line spells it.
 fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -176,13 +182,28 @@ fn write(path: &Path, stanza: &Stanza, user: &str, context: Option<&str>) -> Res
     let merged = merged.map_err(|error| Failure::WrongUse(format!("{}: {error}", path.display())))?;
     let Some(new) = merged else { return Ok(false) };
     if let Some(old) = old {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".backup");
-        file::write(&path.with_file_name(name), old.as_bytes(), Access::Private)
-            .map_err(|error| Failure::Unknown(chain(&error)))?;
+        back_up(path, &old)?;
     }
     file::write(path, new.as_bytes(), Access::Private).map_err(|error| Failure::Unknown(chain(&error)))?;
     Ok(true)
+}
+
+/// Keeps what a file has in a new file beside it, unless such a one has it already. Nothing is overwritten: the first
+/// backup may be the only one with a person's own comments.
+fn back_up(path: &Path, old: &str) -> Result<(), Failure> {
+    for number in 0_u32.. {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(if number == 0 { ".backup".to_owned() } else { format!(".backup.{number}") });
+        let backup = path.with_file_name(name);
+        if fs::symlink_metadata(&backup).is_err() {
+            return file::write(&backup, old.as_bytes(), Access::Private)
+                .map_err(|error| Failure::Unknown(chain(&error)));
+        }
+        if fs::read(&backup).is_ok_and(|kept| kept == old.as_bytes()) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

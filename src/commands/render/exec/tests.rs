@@ -58,6 +58,39 @@ fn a_kubeconfig_is_changed_once_and_its_old_content_kept() {
     assert_eq!((fs::read_to_string(&path).unwrap(), fs::read_to_string(&backup).unwrap()), (new, old.to_owned()));
 }
 
+#[test]
+fn an_earlier_backup_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let (first, theirs) = ("# mine\nkind: Config\n", "precious");
+    fs::write(file("config"), first).unwrap();
+    fs::write(file("config.backup"), theirs).unwrap();
+    let stanza = stanza(&LOGIN).unwrap();
+    assert_eq!(write(&file("config"), &stanza, "me", None), Ok(true));
+    let second = fs::read_to_string(file("config")).unwrap();
+    assert_eq!(write(&file("config"), &stanza, "another", None), Ok(true));
+    let kept =
+        ["config.backup", "config.backup.1", "config.backup.2"].map(|name| fs::read_to_string(file(name)).unwrap());
+    assert_eq!(kept, [theirs.to_owned(), first.to_owned(), second]);
+}
+
+#[test]
+fn files_are_named_so_that_any_folder_will_do() {
+    let flags = ["--certificate-authority=ca.crt", "--oidc-client-secret-file=a/secret"];
+    let folder = tempfile::tempdir().unwrap();
+    let token_file = format!("--token-file={}", folder.path().join("token").display());
+    let flags = [&[LOGIN[0], LOGIN[1], &token_file, "--provide-cluster-info"], &flags[..]].concat();
+    let here = std::env::current_dir().unwrap();
+    let expected = [
+        LOGIN[0].to_owned(),
+        LOGIN[1].to_owned(),
+        format!("--oidc-client-secret-file={}", here.join("a/secret").display()),
+        token_file.clone(),
+        format!("--certificate-authority={}", here.join("ca.crt").display()),
+    ];
+    assert_eq!(stanza(&flags).unwrap().args[1..], expected);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_kubeconfig_behind_a_link_stays_behind_it() {

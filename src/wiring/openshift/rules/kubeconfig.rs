@@ -10,6 +10,7 @@ use super::report::Report;
 use super::secret::{FORMER, decode};
 use super::{material, server};
 use crate::clock::UnixTime;
+use crate::wiring::kubeconfig::yaml::{self, Place};
 
 /// A kubeconfig, as far as it matters. `null` is as good as absent; `PascalCase` is nowhere.
 #[derive(Default, Deserialize)]
@@ -147,16 +148,18 @@ pub(super) fn check(text: &str, path: &str, now: UnixTime, report: &mut Report) 
 }
 
 fn parse(text: &str, path: &str, report: &mut Report) -> Option<Kubeconfig> {
+    let doubled;
     let mut unreadable = |path: String, why: &str| {
         let message = format!("the webhook is not honored because the kubeconfig cannot be loaded: {why}; {FORMER}");
         report.error("kubeconfig_unreadable", path, message, "put a kubeconfig there, in YAML or JSON");
     };
-    // Neither library's own text is used: both quote values.
-    // As the API server's library, which looks at the first document alone.
-    let document: Value = match serde_saphyr::from_multiple(text) {
-        Ok(documents) => documents.into_iter().next().unwrap_or_default(),
-        Err(error) => {
-            let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+    // The libraries' own texts quote values.
+    let document = match yaml::read(text) {
+        Ok(yaml::Read { document, duplicate }) => {
+            doubled = duplicate;
+            document
+        }
+        Err(Place { line, column }) => {
             unreadable(path.to_owned(), &format!("it is not YAML (line {line}, column {column})"));
             return None;
         }
@@ -178,6 +181,10 @@ fn parse(text: &str, path: &str, report: &mut Report) -> Option<Kubeconfig> {
     if !is(file.api_version.as_ref(), "v1") || !is(file.kind.as_ref(), "Config") {
         unreadable(path.to_owned(), "its apiVersion must be v1 and its kind Config");
         return None;
+    }
+    if let Some(Place { line, column }) = doubled {
+        let message = format!("a field is there twice (line {line}, column {column}); the last one counts");
+        report.warning("kubeconfig_duplicate_field", path.to_owned(), message, "keep one of the two");
     }
     Some(file)
 }

@@ -202,6 +202,11 @@ fn kubeconfig_rows() -> Vec<Row> {
         row(&[("kubeconfig", "", json!("a: [b"))], "error kubeconfig_unreadable secret/hook:data.kubeConfig"),
         row(&[("kubeconfig", "", json!(format!("{}\n---\n", well()["kubeconfig"])))], ""),
         row(&[("kubeconfig", "", json!(format!("{}\n---\nkind: Other\n", well()["kubeconfig"])))], ""),
+        row(
+            &[("kubeconfig", "", json!(well()["kubeconfig"].to_string().replacen('{', "{\"kind\":\"Other\",", 1)))],
+            "warning kubeconfig_duplicate_field secret/hook:data.kubeConfig",
+        ),
+        row(&[("kubeconfig", "", json!("a:\n\tb: 1\n"))], "error kubeconfig_unreadable secret/hook:data.kubeConfig"),
         row(&[("kubeconfig", "kind", json!("Secret"))], "error kubeconfig_unreadable secret/hook:data.kubeConfig"),
         row(&[("kubeconfig", "apiVersion", json!(GONE)), ("kubeconfig", "kind", json!(GONE))], ""),
         row(&[(CLUSTER, "server", json!(8443))], "error kubeconfig_unreadable kubeconfig:clusters[0].cluster.server"),
