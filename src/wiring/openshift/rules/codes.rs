@@ -41,8 +41,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("kubeconfig_context_cluster", "The context's cluster does not exist."),
     ("kubeconfig_context_user", "The context's user does not exist."),
     ("kubeconfig_contexts", "The kubeconfig has not exactly one context."),
-    ("kubeconfig_duplicate_field", "A field is there twice: the last one counts."),
     ("kubeconfig_current_context", "`current-context` is not set, or names no context."),
+    ("kubeconfig_duplicate_field", "A field is there twice: the last one counts."),
     ("kubeconfig_file", "The kubeconfig names a file; all data must be inline."),
     (
         "kubeconfig_impersonation",
