@@ -7,6 +7,8 @@
 #![allow(missing_docs, unused_qualifications, reason = "the macros make items that nobody calls by name")]
 #![expect(clippy::unwrap_used, reason = "what is measured works")]
 
+mod pieces;
+
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
@@ -16,24 +18,19 @@ use std::time::Duration;
 
 use countersign::authn::cache::{Cache, Limits};
 use countersign::authn::observed::Answer;
-use countersign::authn::standing::Ground;
-use countersign::authn::{
-    Accepted, Authenticator, Basis, Deadline, Decision, IssuerName, PackedUser, Standing, UserInfo,
-};
+use countersign::authn::{Accepted, Authenticator, Deadline, Decision};
 use countersign::cel::{Environment, FULL, Meter, Program, Subject, compile};
-use countersign::clock::{ManualClock, UnixTime};
-use countersign::dev::issuer::{Algorithm, SigningKey, TokenBuilder};
-use countersign::jose::{AlgorithmSet, KeySet, UnverifiedToken};
-use countersign::providers::oidc::{NoTrail, Policy, TokenProfile, judge};
+use countersign::clock::ManualClock;
+use countersign::dev::issuer::Algorithm;
+use countersign::jose::{KeySet, UnverifiedToken};
+use countersign::providers::oidc::{NoTrail, Policy, judge};
 use countersign::review::wire::Encoding;
 use countersign::review::{ApiVersion, Reply, TokenReview};
 use countersign::token::BearerToken;
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
+use pieces::{Everybody, NOW, accepted, policy, token};
 use serde_json::{Map, Value, json};
-
-const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
-const ISSUER: &str = "https://idp.example.com";
 
 /// Fails when there are 3 % more than recorded.
 fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
@@ -43,55 +40,9 @@ fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
     config
 }
 
-fn token(algorithm: Algorithm) -> (BearerToken, KeySet) {
-    let key = Arc::new(SigningKey::generate(algorithm, "key").unwrap());
-    let token = TokenBuilder::new(&key)
-        .issuer(ISSUER)
-        .subject("alice")
-        .audience("kubernetes")
-        .issued_at(NOW)
-        .expires_at(NOW.saturating_add(Duration::from_secs(3600)))
-        .claim("email", "alice@example.com")
-        .groups(&["developers", "operators"]);
-    let keys = KeySet::parse(json!({"keys": [key.jwk()]}).to_string().as_bytes()).unwrap();
-    (token.mint(), keys)
-}
-
 /// The bytes that the API server sends.
 fn review() -> Vec<u8> {
-    let (token, _) = token(Algorithm::Es256);
-    let review = json!({
-        "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
-        "spec": {"token": token.expose_secret(), "audiences": ["https://kubernetes.default.svc"]}, "status": {"user": {}},
-    });
-    review.to_string().into_bytes()
-}
-
-fn accepted() -> Accepted {
-    let user = UserInfo {
-        username: "oidc:alice@example.com".to_owned(),
-        groups: vec!["oidc:developers".to_owned(), "oidc:operators".to_owned()],
-        ..UserInfo::default()
-    };
-    let now = std::time::Instant::now();
-    let ground = Ground::new(now);
-    ground.extend_to(now + Duration::from_secs(3600));
-    let standing = Standing::on(ground, 0);
-    let basis = Basis { issuer: IssuerName::new(ISSUER), audiences: vec!["kubernetes".to_owned()], standing };
-    Accepted {
-        user: PackedUser::from(&user),
-        not_after: NOW.saturating_add(Duration::from_secs(3600)),
-        basis: Arc::new(basis),
-    }
-}
-
-/// An authenticator that takes every token.
-struct Everybody(Accepted);
-
-impl Authenticator for Everybody {
-    async fn authenticate(&self, _token: &BearerToken, _deadline: Deadline) -> Decision {
-        Decision::Accept(self.0.clone())
-    }
+    pieces::review(&token(Algorithm::Es256).0)
 }
 
 /// A cache that knows a token.
@@ -122,15 +73,8 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn judged(algorithm: Algorithm) -> (BearerToken, KeySet, Policy) {
-    let policy = Policy {
-        issuer: ISSUER.to_owned(),
-        audiences: vec!["kubernetes".to_owned()],
-        algorithms: AlgorithmSet::default(),
-        clock_skew: Duration::ZERO,
-        profile: TokenProfile::Any,
-    };
     let (token, keys) = token(algorithm);
-    (token, keys, policy)
+    (token, keys, policy())
 }
 
 fn program() -> (Program, Map<String, Value>) {

@@ -4,75 +4,51 @@
 
 #![expect(clippy::print_stdout, reason = "it prints what it counted")]
 
+mod pieces;
+
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use countersign::authn::cache::{Cache, Limits};
 use countersign::authn::observed::Answer;
-use countersign::authn::standing::Ground;
-use countersign::authn::{
-    Accepted, Authenticator, Basis, Deadline, Decision, IssuerName, PackedUser, Standing, UserInfo, VerifiedClaims,
-};
+use countersign::authn::{Authenticator, Deadline, Decision, VerifiedClaims};
 use countersign::cel::{Environment, FULL, Meter, Subject, compile};
-use countersign::clock::{SystemClock, UnixTime};
-use countersign::dev::issuer::{Algorithm, SigningKey, TokenBuilder};
-use countersign::jose::{AlgorithmSet, KeySet, UnverifiedToken};
+use countersign::clock::SystemClock;
+use countersign::dev::issuer::Algorithm;
+use countersign::jose::{KeySet, UnverifiedToken};
 use countersign::mapping::{Claim, Effort, Mapping, Reserved, Source};
-use countersign::providers::oidc::{NoTrail, Policy, TokenProfile, judge};
+use countersign::providers::oidc::{NoTrail, judge};
 use countersign::review::wire::Encoding;
 use countersign::review::{ApiVersion, Reply, TokenReview};
 use countersign::token::BearerToken;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use serde_json::json;
+use pieces::{Everybody, NOW, accepted, policy, review, token};
 use tokio::runtime::Runtime;
 
-const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
-const ISSUER: &str = "https://idp.example.com";
 const ALGORITHMS: [Algorithm; 6] =
     [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa];
 /// More entries than a processor's cache can hold.
 const ENTRIES: u32 = 1_000_000;
 
 struct Sample {
-    token: String,
+    token: BearerToken,
     keys: KeySet,
 }
 
 impl Sample {
     fn of(algorithm: Algorithm) -> Self {
-        let key = Arc::new(SigningKey::generate(algorithm, "key").expect("aws-lc-rs makes keys"));
-        let token = TokenBuilder::new(&key)
-            .issuer(ISSUER)
-            .subject("alice")
-            .audience("kubernetes")
-            .issued_at(NOW)
-            .expires_at(NOW.saturating_add(Duration::from_secs(3600)))
-            .claim("email", "alice@example.com")
-            .groups(&["developers", "operators"])
-            .mint();
-        let document = json!({"keys": [key.jwk()]}).to_string();
-        let keys = KeySet::parse(document.as_bytes()).expect("a key set of one good key");
-        Self { token: token.expose_secret().to_owned(), keys }
+        let (token, keys) = token(algorithm);
+        Self { token, keys }
     }
 
     fn judged(&self) -> VerifiedClaims {
-        let token = UnverifiedToken::parse(black_box(&self.token)).expect("a good token");
+        let token = UnverifiedToken::parse(black_box(self.token.expose_secret())).expect("a good token");
         judge(token, &self.keys, &policy(), NOW, &mut NoTrail).expect("a good token")
-    }
-}
-
-fn policy() -> Policy {
-    Policy {
-        issuer: ISSUER.to_owned(),
-        audiences: vec!["kubernetes".to_owned()],
-        algorithms: AlgorithmSet::default(),
-        clock_skew: Duration::ZERO,
-        profile: TokenProfile::Any,
     }
 }
 
@@ -87,38 +63,6 @@ fn mapping() -> Mapping {
         user_rules: Vec::new(),
         reserved: Reserved::Reject,
         require_verified_email: false,
-    }
-}
-
-/// The bytes that the API server sends.
-fn review(token: &str) -> Vec<u8> {
-    let review = json!({
-        "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
-        "spec": {"token": token, "audiences": ["https://kubernetes.default.svc"]}, "status": {"user": {}},
-    });
-    review.to_string().into_bytes()
-}
-
-fn accepted() -> Accepted {
-    let user = UserInfo {
-        username: "oidc:alice@example.com".to_owned(),
-        groups: vec!["oidc:developers".to_owned(), "oidc:operators".to_owned()],
-        ..UserInfo::default()
-    };
-    let now = Instant::now();
-    let ground = Ground::new(now);
-    ground.extend_to(now + Duration::from_secs(24 * 3600));
-    let standing = Standing::on(ground, 0);
-    let basis = Basis { issuer: IssuerName::new(ISSUER), audiences: vec!["kubernetes".to_owned()], standing };
-    Accepted { user: PackedUser::from(&user), not_after: UnixTime::MAX, basis: Arc::new(basis) }
-}
-
-/// An authenticator that takes every token.
-struct Everybody(Accepted);
-
-impl Authenticator for Everybody {
-    async fn authenticate(&self, _token: &BearerToken, _deadline: Deadline) -> Decision {
-        Decision::Accept(self.0.clone())
     }
 }
 
@@ -161,7 +105,7 @@ fn allocations(_: &mut Criterion) {
     let body = review(&sample.token);
     count("read a review", &mut || drop(TokenReview::parse(&body, Encoding::Json, None)));
     count("take a token apart", &mut || {
-        black_box(UnverifiedToken::parse(&sample.token).is_ok());
+        black_box(UnverifiedToken::parse(sample.token.expose_secret()).is_ok());
     });
     count("token to claims, RS256", &mut || drop(sample.judged()));
     let (claims, mapping) = (sample.judged(), mapping());
@@ -177,9 +121,11 @@ fn pieces(c: &mut Criterion) {
     let sample = Sample::of(Algorithm::Es256);
     let body = review(&sample.token);
     c.bench_function("read a review", |b| b.iter(|| TokenReview::parse(black_box(&body), Encoding::Json, None)));
-    c.bench_function("take a token apart", |b| b.iter(|| UnverifiedToken::parse(black_box(&sample.token)).is_ok()));
+    c.bench_function("take a token apart", |b| {
+        b.iter(|| UnverifiedToken::parse(black_box(sample.token.expose_secret())).is_ok())
+    });
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
-    c.bench_function("cache key", |b| b.iter(|| hmac::sign(&key, black_box(sample.token.as_bytes()))));
+    c.bench_function("cache key", |b| b.iter(|| hmac::sign(&key, black_box(sample.token.expose_secret().as_bytes()))));
     let (claims, mapping) = (sample.judged(), mapping());
     c.bench_function("claims to user", |b| b.iter(|| mapping.user(black_box(&claims), Effort::brief())));
     let program = compile("dyn(claims.groups).map(g, 'idp:' + g)", Environment::Claims).expect("a good expression");
