@@ -4,7 +4,6 @@
 //! file joins them. `signer` judges, and when the token's key is not in the set, has the set fetched once more, briefly
 //! and not too often, and judges again. [`distributed`] gets groups that the token says are elsewhere.
 
-mod apart;
 pub mod discovery;
 pub mod distributed;
 mod fetcher;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::apart::APART;
 use super::keys::{Keys, Refetch};
 use super::{KeySource, NoTrail, Policy, Refusal, Trail, judge};
 use crate::authn::{Cause, Deadline, Reason};
 use crate::clock::{Clock, UnixTime};
-use crate::jose::{Key, UnverifiedToken};
+use crate::jose::UnverifiedToken;
 use crate::providers::Verified;
 
 /// A policy and its keys.
@@ -28,6 +27,12 @@ impl Signer {
         clock: &dyn Clock,
         verification: &mut Duration,
     ) -> Verified {
+        let mut judge = |token, keys: &Keys, now| {
+            let started = clock.monotonic();
+            let judged = self.judge(token, keys, now, &mut NoTrail);
+            *verification += clock.monotonic().saturating_duration_since(started);
+            judged
+        };
         let keys = match self.keys.current(clock.monotonic()) {
             Ok(keys) => keys,
             Err(Cause::KeysUnavailable) => match self.keys.first(deadline).await {
@@ -36,39 +41,18 @@ impl Signer {
             },
             Err(cause) => return Verified::Unavailable(cause),
         };
-        let token = match self.judge_apart(token, &keys, now, clock, verification).await {
+        let token = match judge(token, &keys, now) {
             Ok(verified) => return verified,
             Err(token) => token,
         };
         match self.keys.refetch(&keys, deadline).await {
-            Refetch::Done { keys, since_asked } => {
-                match self.judge_apart(*token, &keys, clock.now(), clock, verification).await {
-                    Ok(verified) => verified,
-                    Err(_) if since_asked => Verified::Reject(Reason::UnknownKey, Some(self.keys.standing(&keys))),
-                    Err(_) => Verified::Unavailable(Cause::KeysUnknown),
-                }
-            }
+            Refetch::Done { keys, since_asked } => match judge(*token, &keys, clock.now()) {
+                Ok(verified) => verified,
+                Err(_) if since_asked => Verified::Reject(Reason::UnknownKey, Some(self.keys.standing(&keys))),
+                Err(_) => Verified::Unavailable(Cause::KeysUnknown),
+            },
             Refetch::NotNow => Verified::Unavailable(Cause::KeysUnknown),
         }
-    }
-
-    /// Judges, where a slow signature holds nobody up, and takes the time.
-    async fn judge_apart<'t>(
-        &self,
-        token: UnverifiedToken<'t>,
-        keys: &Keys,
-        now: UnixTime,
-        clock: &dyn Clock,
-        verification: &mut Duration,
-    ) -> Result<Verified, Box<UnverifiedToken<'t>>> {
-        let key = keys.set().select(token.header(), self.policy.algorithms);
-        let judge = || {
-            let started = clock.monotonic();
-            let judged = self.judge(token, keys, now, &mut NoTrail);
-            *verification += clock.monotonic().saturating_duration_since(started);
-            judged
-        };
-        APART.verified(key.ok().map(Key::kind), judge).await
     }
 
     /// Judges with these keys; the token comes back when they lack its key.
