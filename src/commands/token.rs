@@ -1,7 +1,6 @@
 //! Where the token to look at comes from: an argument, standard input or a file. Never from the environment, which
 //! crash reports and process lists show.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -9,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Failure, chain};
 use crate::token::BearerToken;
+use crate::wiring::file;
 
 /// Far more than any token has; keeps `-` from swallowing a disk.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -19,7 +19,7 @@ pub(crate) struct TokenSource {
     /// The token; `-` reads it from standard input, which keeps it out of the shell's history.
     #[arg(value_name = "TOKEN")]
     token: Option<String>,
-    /// The file to read the token from.
+    /// The file to read the token from. A pipe, as `<(command)` makes it, has 30s to come to its end.
     #[arg(long, value_name = "FILE", conflicts_with = "token")]
     token_file: Option<PathBuf>,
 }
@@ -38,8 +38,8 @@ impl TokenSource {
             (Some(_), _) => read_from(io::stdin().lock(), "standard input"),
             (None, Some(path)) => {
                 let name = path.display().to_string();
-                let file = File::open(path).map_err(|error| unreadable(&error, &name))?;
-                read_from(file, &name)
+                let content = file::read(path, MAX_BYTES).map_err(|error| unreadable(&error, &name))?;
+                read_from(content.as_slice(), &name)
             }
             (None, None) => Err(Failure::WrongUse(
                 "no token: give it as an argument, `-` (standard input) or --token-file".to_owned(),

@@ -50,7 +50,7 @@ fn certificates_are_made_listed_and_explained() {
         entry("server", "tls", &["hook", "::1"]),
         entry("caller", "kube-apiserver", &["kube-apiserver"]),
     ];
-    assert_eq!(made, json!({ "certificates": expected }));
+    assert_eq!(made, json!({ "certificates": expected, "findings": [] }));
 
     let (code, out, err) = render(folder.path(), &["pki", "--directory", "pki"]);
     assert_eq!(code, Some(0), "{err}");
@@ -125,8 +125,66 @@ fn what_could_not_work_is_not_rendered() {
     assert_eq!(
         err,
         "error  clusters[0].cluster.server: every bearer token of the cluster would cross the network unencrypted\n  \
-         fix: use https://\ncountersign: nothing was rendered: it could not work, for the reasons above\n"
+         fix: use https://\ncountersign: nothing was rendered: it could not work, for the reasons given\n"
     );
+}
+
+#[test]
+fn to_programs_a_refusal_is_a_document_too() {
+    let folder = pki();
+    let findings = json!([{
+        "code": "plain_http", "severity": "error", "path": "clusters[0].cluster.server", "remedy": "use https://",
+        "message": "every bearer token of the cluster would cross the network unencrypted",
+    }]);
+    for what in ["kubeconfig", "kubeadm"] {
+        let (code, out, err) =
+            render(folder.path(), &[what, "--server", "http://10.0.0.1/a", "--pki", "pki", "-o", "json"]);
+        let error = "nothing was rendered: it could not work, for the reasons given";
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, document), (Some(1), json!({"findings": findings, "error": error})), "{what}");
+        assert_eq!(err, format!("countersign: {error}\n"));
+    }
+    let openshift =
+        ["openshift", "--server", "https://hook.hooks.svc/a", "--pki", "pki", "--no-metadata", "-o", "json"];
+    let (code, out, _) = render(folder.path(), &openshift);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let codes: Vec<_> = document["findings"].as_array().unwrap().iter().map(|found| found["code"].as_str()).collect();
+    assert_eq!((code, codes), (Some(1), vec![Some("cluster_dns_name"), Some("server_service_name")]));
+
+    let (code, out, err) = render(folder.path(), &["k3s", "--pki", "pki", "-o", "yaml"]);
+    let error = "--server is missing; give https://HOST:PORT/authenticate";
+    assert_eq!((code, out), (Some(2), format!("findings: []\nerror: {error}\n")));
+    assert_eq!(err, format!("countersign: {error}\n"));
+}
+
+#[test]
+fn a_written_kubeconfig_looks_as_it_was_asked_for() {
+    let folder = pki();
+    let arguments = ["kubeconfig", "--server", SERVER, "--pki", "pki", "--output", "json", "--write"];
+    let (_, printed, _) = render(folder.path(), &arguments[..7]);
+    assert_eq!(render(folder.path(), &[&arguments[..], &["-"]].concat()).1, printed);
+    assert_eq!(render(folder.path(), &[&arguments[..], &["hook.json"]].concat()).0, Some(0));
+    assert_eq!(fs::read_to_string(folder.path().join("hook.json")).unwrap(), printed);
+    assert!(!folder.path().join("-").exists());
+}
+
+#[test]
+fn a_folder_gets_all_documents_or_none() {
+    let folder = pki();
+    let arguments = ["kubeadm", "--server", SERVER, "--pki", "pki", "--directory", "new", "--force"];
+    fs::create_dir_all(folder.path().join("new/kubeadm.yaml")).unwrap();
+    let (code, out, err) = render(folder.path(), &arguments);
+    assert_eq!((code, out.as_str()), (Some(3), ""));
+    assert_eq!(err, "countersign: new/kubeadm.yaml: cannot be written: is a directory\n");
+    assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1, "nothing else is there");
+}
+
+#[test]
+fn all_callers_of_the_folder_are_named_when_one_is_added() {
+    let folder = pki();
+    let (code, _, err) = render(folder.path(), &["pki", "--directory", "pki", "--caller", "second"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("allowedNames: [second, kube-apiserver]"), "{err}");
 }
 
 #[test]

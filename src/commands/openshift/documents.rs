@@ -1,12 +1,13 @@
 //! `-f FILE`, as kubectl takes it: repeatable, `-` is standard input, a folder is all its files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::super::{Failure, chain};
+use crate::wiring::file;
 use crate::wiring::openshift::objects::{MAX_BYTES, Objects};
 
 /// The flags that name documents.
@@ -58,8 +59,8 @@ fn read_folder(folder: &Path, objects: &mut Objects) -> Result<(), Failure> {
 
 fn read_file(path: &Path, objects: &mut Objects) -> Result<(), Failure> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| unreadable(&error, &name))?;
-    read_from(file, &name, objects)
+    let content = file::read(path, MAX_BYTES).map_err(|error| unreadable(&error, &name))?;
+    read_from(content.as_slice(), &name, objects)
 }
 
 fn read_from(reader: impl Read, name: &str, objects: &mut Objects) -> Result<(), Failure> {

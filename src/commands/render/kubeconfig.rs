@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use super::super::Outcome;
 use super::super::output::Output;
-use super::super::{Conclusion, Outcome, terminal};
-use super::webhook::{WebhookFlags, advise, written};
+use super::refusal::{Refusal, concluded};
+use super::webhook::{WebhookFlags, advise, deliver};
 use crate::clock::{Clock, SystemClock};
 
 /// Prints the kubeconfig for --authentication-token-webhook-config-file, everything inline.
@@ -17,7 +19,7 @@ pub(crate) struct Arguments {
     /// The name of cluster, user and context in it.
     #[arg(long, value_name = "NAME", default_value = "countersign")]
     name: String,
-    /// Write it into this file, readable by its owner alone, instead of printing it.
+    /// Write it into this file, readable by its owner alone, instead of printing it; `-` prints it.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Replace the file if it is there.
@@ -29,19 +31,19 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    concluded(render(arguments), arguments.output)
+}
+
+fn render(arguments: &Arguments) -> Result<(), Refusal> {
     let webhook = arguments.webhook.webhook(SystemClock.now())?;
     let yaml = webhook.connection.to_yaml(&arguments.name);
     advise(&webhook.advice);
-    match &arguments.write {
-        Some(path) => written(path, &yaml, arguments.force)?,
-        None => {
+    let text = match arguments.output {
+        Output::Json => {
             let document = serde_saphyr::from_str::<Value>(&yaml).unwrap_or_default();
-            let text = match arguments.output {
-                Output::Json => arguments.output.document(&document).unwrap_or_default(),
-                Output::Text | Output::Yaml => yaml.to_string(),
-            };
-            terminal::print(&text)?;
+            Zeroizing::new(arguments.output.document(&document).unwrap_or_default())
         }
-    }
-    Ok(Conclusion::Yes)
+        Output::Text | Output::Yaml => yaml,
+    };
+    Ok(deliver(&text, arguments.write.as_deref(), arguments.force)?)
 }

@@ -6,6 +6,7 @@ mod kubeconfig;
 mod openshift;
 mod pki;
 mod platform;
+mod refusal;
 mod webhook;
 
 use super::Outcome;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::super::output::Output;
-use super::super::{Conclusion, Failure, Outcome, terminal};
+use super::super::{Failure, Outcome, terminal};
+use super::refusal::{Refusal, concluded};
+use super::webhook::advise;
 use crate::clock::{Clock, SystemClock};
 use crate::outbound;
 use crate::wiring::pki::folder::{self, Contents, Days, Deed, Entry, FolderError, Order, date};
@@ -30,24 +32,28 @@ pub(crate) struct Arguments {
     /// Make new certificates and keys for the server and the named callers.
     #[arg(long)]
     renew: bool,
-    /// The authority's common name, if it has to be made.
-    #[arg(long, value_name = "NAME", default_value = "countersign authority")]
-    authority_name: String,
-    /// For how many days a new authority is good.
-    #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..=36500))]
-    authority_days: u32,
-    /// For how many days the webhook's certificate is good. The webhook takes up a new one without a restart.
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36500))]
-    server_days: u32,
-    /// For how many days callers' certificates are good. API servers take up a new one with a restart only.
-    #[arg(long, value_name = "DAYS", default_value_t = 1825, value_parser = clap::value_parser!(u32).range(1..=36500))]
-    caller_days: u32,
+    /// The authority's common name [default: countersign authority].
+    #[arg(long, value_name = "NAME")]
+    authority_name: Option<String>,
+    /// For how many days a new authority is good [default: 3650].
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    authority_days: Option<u32>,
+    /// For how many days the webhook's certificate is good [default: 365]. The webhook takes up a new one without a restart.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    server_days: Option<u32>,
+    /// For how many days callers' certificates are good [default: 1825]. API servers take up a new one with a restart only.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    caller_days: Option<u32>,
     /// How to print what was done.
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    concluded(fill(arguments).map_err(Refusal::from), arguments.output)
+}
+
+fn fill(arguments: &Arguments) -> Result<(), Failure> {
     let order = Order {
         server_names: arguments.server_names.iter().map(|name| canonical(name)).collect(),
         callers: arguments.callers.clone(),
@@ -67,9 +73,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let text = arguments.output.document(&document(&contents)).unwrap_or_else(|| text(&contents));
     terminal::print(&text)?;
     if arguments.output == Output::Text {
+        advise(&contents.advice);
         terminal::complain(&next(&arguments.directory, &contents));
     }
-    Ok(Conclusion::Yes)
+    Ok(())
 }
 
 /// IP addresses are compared as certificates hold them.
@@ -102,7 +109,8 @@ fn document(contents: &Contents) -> Value {
             "notAfter": date(entry.not_after),
         })
     };
-    json!({ "certificates": entries(contents).map(one).collect::<Vec<_>>() })
+    let certificates: Vec<_> = entries(contents).map(one).collect();
+    json!({ "certificates": certificates, "findings": contents.advice.iter().collect::<Vec<_>>() })
 }
 
 fn text(contents: &Contents) -> String {
@@ -117,7 +125,9 @@ fn text(contents: &Contents) -> String {
 
 fn next(directory: &Path, contents: &Contents) -> String {
     let directory = super::super::shell_quoted(directory);
-    let callers: Vec<&str> = contents.callers.iter().flat_map(|entry| entry.names.iter().map(String::as_str)).collect();
+    // All of them: whoever takes this over would lock out those that are left out.
+    let ordered = contents.callers.iter().flat_map(|entry| &entry.names);
+    let callers: Vec<&str> = ordered.chain(&contents.other_callers).map(String::as_str).collect();
     let mut text = format!(
         "in the webhook's configuration:
   server:

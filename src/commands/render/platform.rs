@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::super::output::Output;
-use super::super::{Conclusion, Failure, Outcome, terminal};
+use super::super::{Failure, Outcome, terminal};
+use super::refusal::{Refusal, concluded};
 use super::webhook::{WebhookFlags, advise};
 use crate::clock::{Clock, SystemClock};
 use crate::config::duration;
@@ -85,6 +86,10 @@ pub(crate) fn talos(arguments: &TalosArguments) -> Outcome {
 }
 
 pub(crate) fn run(arguments: &Arguments, platform: Platform) -> Outcome {
+    concluded(render(arguments, platform), arguments.output)
+}
+
+fn render(arguments: &Arguments, platform: Platform) -> Result<(), Refusal> {
     let webhook = arguments.webhook.webhook(SystemClock.now())?;
     let request =
         Request { connection: &webhook.connection, version: arguments.version, cache_ttl: arguments.cache_ttl };
@@ -97,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments, platform: Platform) -> Outcome {
     advice.extend(wiring.traps.clone());
     let printed = Printed { documents: &wiring.documents, steps: &wiring.steps, advice: &advice };
     match (&arguments.directory, arguments.output.document(&printed)) {
-        (None, Some(document)) => return terminal::print(&document).map(|()| Conclusion::Yes),
+        (None, Some(document)) => return Ok(terminal::print(&document)?),
         (None, None) => terminal::print(&wiring.to_text())?,
         (Some(directory), _) => terminal::print(&write(directory, &wiring.documents, arguments.force)?)?,
     }
@@ -105,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments, platform: Platform) -> Outcome {
         terminal::complain(&format!("next  {step}"));
     }
     advise(&advice);
-    Ok(Conclusion::Yes)
+    Ok(())
 }
 
 /// Documents, steps and advice for programs.
@@ -117,20 +122,24 @@ struct Printed<'a> {
     advice: &'a Findings,
 }
 
-/// Writes all or, if one is there already, none.
+/// Writes all or, if one cannot be or is there already, none.
 fn write(directory: &Path, documents: &[Document], force: bool) -> Result<String, Failure> {
-    let path = |document: &Document| directory.join(document.file);
-    if let Some(taken) = documents.iter().map(path).find(|path| !force && path.exists()) {
+    let paths: Vec<PathBuf> = documents.iter().map(|document| directory.join(document.file)).collect();
+    if let Some(taken) = paths.iter().find(|path| !force && path.exists()) {
         return Err(Failure::WrongUse(format!("{}: is there already; --force replaces it", taken.display())));
     }
     if !directory.is_dir() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| Failure::Unknown(format!("{}: cannot be made: {error}", directory.display())))?;
     }
+    let files: Vec<_> = paths
+        .iter()
+        .zip(documents)
+        .map(|(path, document)| (path.as_path(), document.content.as_bytes(), document.access))
+        .collect();
+    file::write_all(&files).map_err(|error| Failure::unknown(&error))?;
     let mut text = String::new();
-    for document in documents {
-        let path = path(document);
-        file::write(&path, document.content.as_bytes(), document.access).map_err(|error| Failure::unknown(&error))?;
+    for (path, document) in paths.iter().zip(documents) {
         let secret = if document.access == Access::Private { " (holds a secret)" } else { "" };
         let _ = writeln!(text, "{}{secret}  {}", path.display(), document.place);
     }

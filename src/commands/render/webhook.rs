@@ -6,6 +6,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::super::{Failure, terminal};
+use super::refusal::Refusal;
 use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::findings::{Finding, Findings, Severity};
@@ -61,8 +62,8 @@ impl WebhookFlags {
     /// Reads the files, and judges the connection that they make.
     ///
     /// # Errors
-    /// If flags are missing or files cannot be read; if the connection could not work, all reasons in one text.
-    pub(crate) fn webhook(&self, now: UnixTime) -> Result<Webhook, Failure> {
+    /// If flags are missing or files cannot be read; if the connection could not work, all reasons.
+    pub(crate) fn webhook(&self, now: UnixTime) -> Result<Webhook, Refusal> {
         let config = self.config.as_deref().map(|path| load(path, now)).transpose()?;
         let mut advice = Findings::new();
         let connection = self.connection(config.as_ref(), &mut advice)?;
@@ -72,8 +73,7 @@ impl WebhookFlags {
             advice.extend(service::examine(&connection, &places, config, now));
         }
         if advice.has_errors() {
-            advise(&advice);
-            return Err(Failure::Refused("nothing was rendered: it could not work, for the reasons above".to_owned()));
+            return Err(Refusal::because(advice, "it could not work"));
         }
         Ok(Webhook { connection, advice })
     }
@@ -180,8 +180,9 @@ fn token(path: &Path) -> Result<BearerToken, Failure> {
     Ok(BearerToken::from(text))
 }
 
-/// Writes what has a key in it into a file for its owner alone.
-pub(crate) fn written(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+/// Prints what has a key in it, or writes it into a file for its owner alone; `-` is standard output.
+pub(crate) fn deliver(text: &str, path: Option<&Path>, force: bool) -> Result<(), Failure> {
+    let Some(path) = path.filter(|path| path.as_os_str() != "-") else { return terminal::print(text) };
     if path.exists() && !force {
         return Err(Failure::WrongUse(format!("{}: is there already; --force replaces it", path.display())));
     }

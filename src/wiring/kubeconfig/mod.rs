@@ -10,8 +10,7 @@ mod fields;
 mod select;
 pub(in crate::wiring) mod yaml;
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -23,7 +22,7 @@ use zeroize::Zeroizing;
 use self::fields::Fields;
 use crate::outbound;
 use crate::token::BearerToken;
-use crate::wiring::address;
+use crate::wiring::{address, file};
 
 /// A kubeconfig that cannot be used: which file, which field, what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -394,18 +393,13 @@ fn pem(fields: &Fields<'_>, name: &str, kind: &'static str, folder: &Path) -> Ou
     Ok(Some(content))
 }
 
-/// The content of a file. A device, or a log that was named by mistake, does not fill the memory.
+/// The content of a file.
 ///
 /// # Errors
-/// If it cannot be read, or has more than 16 MiB.
+/// As [`file::read`]; 16 MiB are the most.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     const MAX_BYTES: u64 = 16 * 1024 * 1024;
-    let mut bytes = Zeroizing::new(Vec::new());
-    let length = File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if length as u64 > MAX_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 16 MiB"));
-    }
-    Ok(bytes)
+    file::read(path, MAX_BYTES)
 }
 
 fn read_text(path: &Path) -> io::Result<Zeroizing<String>> {

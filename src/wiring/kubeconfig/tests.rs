@@ -293,7 +293,7 @@ fn the_written_form_is_what_people_expect_to_see() {
 fn a_file_that_has_no_end_does_not_fill_the_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("webhook.kubeconfig");
-    File::create(&path).unwrap().set_len(16 * 1024 * 1024 + 1).unwrap();
+    fs::File::create(&path).unwrap().set_len(16 * 1024 * 1024 + 1).unwrap();
     let error = Connection::from_file(&path).err().unwrap();
     assert_eq!((error.problem().as_str(), error.is_unreadable()), ("cannot be read: it has more than 16 MiB", true));
 }

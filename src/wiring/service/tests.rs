@@ -16,8 +16,8 @@ fn folder() -> tempfile::TempDir {
     let order = Order {
         server_names: vec!["hook.example.com".to_owned()],
         callers: vec!["kube-apiserver".to_owned(), "proxy".to_owned()],
-        authority_name: "the authority".to_owned(),
-        days: Days { authority: 300, server: 200, caller: 200 },
+        authority_name: Some("the authority".to_owned()),
+        days: Days { authority: Some(300), server: Some(200), caller: Some(200) },
         renew: false,
     };
     fill(folder.path(), &order, NOW).unwrap();

@@ -1,8 +1,8 @@
 //! `countersign render authentication-configuration`: issuers of other authenticators, written down for countersign.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use clap::ValueEnum;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use super::super::{Conclusion, Failure, Outcome, terminal};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::findings::Findings;
+use crate::wiring::file;
 use crate::wiring::migration::{Migration, gardener, oidc_flags};
 
 /// Prints Kubernetes' AuthenticationConfiguration for issuers that another authenticator has.
@@ -105,10 +106,13 @@ impl Arguments {
 /// A file's text, or what is wrong with it.
 fn read(name: &str) -> Result<String, String> {
     let failed = |error: io::Error| format!("{name}: {error}");
-    let reader: Box<dyn Read> =
-        if name == "-" { Box::new(io::stdin()) } else { Box::new(File::open(name).map_err(failed)?) };
     let mut text = String::new();
-    let length = reader.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if name != "-" {
+        let bytes = file::read(Path::new(name), MAX_BYTES).map_err(failed)?;
+        bytes.as_slice().read_to_string(&mut text).map_err(failed)?;
+        return Ok(text);
+    }
+    let length = io::stdin().take(MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
     if length as u64 > MAX_BYTES {
         return Err(format!("{name}: is larger than 16 MiB"));
     }

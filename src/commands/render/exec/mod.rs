@@ -67,6 +67,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         terminal::print(&stanza.to_yaml(&arguments.user))?;
         return Ok(Conclusion::Yes);
     };
+    if path.as_os_str() == "-" {
+        const WHY: &str = "--write: is the kubeconfig to change, and - is none; without --write the entry is printed";
+        return Err(Failure::WrongUse(WHY.to_owned()));
+    }
     if write(path, &stanza, &arguments.user, arguments.context.as_deref())? {
         terminal::print(&format!("{}: wrote the user {}\n", path.display(), arguments.user))?;
     } else {

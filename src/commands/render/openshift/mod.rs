@@ -1,6 +1,5 @@
 //! `countersign render openshift`: the `Authentication`, its secret and its config map, from flags or a configuration.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -8,16 +7,17 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::super::output::Output;
-use super::super::{Conclusion, Failure, Outcome, block_on, chain, program, terminal};
-use super::webhook::{WebhookFlags, advise, written};
+use super::super::{Failure, Outcome, block_on, chain, program, terminal};
+use super::refusal::{Refusal, concluded};
+use super::webhook::{WebhookFlags, advise, deliver};
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::config::{self, Config};
 use crate::findings::{Findings, Severity};
-use crate::wiring::address;
 use crate::wiring::openshift::INTEGRATED_SECRET;
 use crate::wiring::openshift::manifest::{DEFAULT_CONFIG_MAP, DEFAULT_SECRET, Manifest};
 use crate::wiring::openshift::metadata::{self, Derived};
 use crate::wiring::openshift::rules::{self, Circumstances};
+use crate::wiring::{address, file};
 
 /// Discovery documents have a few kilobytes.
 const MAX_DOCUMENT: u64 = 1024 * 1024;
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     /// Refer to no OAuth metadata: people then log in with a credential plugin or oc login --token.
     #[arg(long)]
     no_metadata: bool,
-    /// Write them into this file, readable by its owner alone, instead of printing them: the secret has a key in it.
+    /// Write them into this file, readable by its owner alone, instead of printing them (`-` prints them): the secret has a key in it.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Replace the file if it is there.
@@ -57,14 +57,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let now = SystemClock.now();
-    let rendered = render(arguments, now)?;
-    advise(&rendered.advice);
-    match &arguments.write {
-        Some(path) => written(path, &rendered.text, arguments.force)?,
-        None => terminal::print(&rendered.text)?,
-    }
-    Ok(Conclusion::Yes)
+    let rendered = render(arguments, SystemClock.now()).and_then(|rendered| {
+        advise(&rendered.advice);
+        Ok(deliver(&rendered.text, arguments.write.as_deref(), arguments.force)?)
+    });
+    concluded(rendered, arguments.output)
 }
 
 struct Rendered {
@@ -72,11 +69,10 @@ struct Rendered {
     advice: Findings,
 }
 
-fn render(arguments: &Arguments, now: UnixTime) -> Result<Rendered, Failure> {
+fn render(arguments: &Arguments, now: UnixTime) -> Result<Rendered, Refusal> {
     if arguments.secret == INTEGRATED_SECRET {
-        return Err(Failure::WrongUse(format!(
-            "--secret: {INTEGRATED_SECRET} is the authentication operator's own; give another name"
-        )));
+        let why = format!("--secret: {INTEGRATED_SECRET} is the authentication operator's own; give another name");
+        return Err(Failure::WrongUse(why).into());
     }
     let webhook = arguments.webhook.webhook(now)?;
     let mut advice = webhook.advice;
@@ -95,10 +91,7 @@ fn render(arguments: &Arguments, now: UnixTime) -> Result<Rendered, Failure> {
         }
     }
     if is_error {
-        advise(&advice);
-        return Err(Failure::Refused(
-            "nothing was rendered: OpenShift would not honor it, for the reasons above".to_owned(),
-        ));
+        return Err(Refusal::because(advice, "OpenShift would not honor it"));
     }
     Ok(Rendered { text: text(&manifest, arguments.output), advice })
 }
@@ -112,7 +105,7 @@ fn oauth_metadata(arguments: &Arguments, now: UnixTime) -> Result<Option<Derived
     let issuer = issuer(arguments, config.as_ref())?;
     let document = match (&arguments.discovery, &issuer) {
         (Some(path), _) => read(path)?,
-        (None, Some(issuer)) => fetch(arguments, issuer)?,
+        (None, Some(issuer)) => fetch(arguments, issuer)?.into(),
         (None, None) => {
             terminal::complain(
                 "countersign: no OAuth metadata: give --issuer or --discovery for it, or --no-metadata to say that none is wanted",
@@ -168,21 +161,18 @@ fn fetch(arguments: &Arguments, issuer: &Issuer) -> Result<Vec<u8>, Failure> {
     block_on(fetched)?.map_err(|error| Failure::unknown(&error))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let unreadable =
         |error: &io::Error| Failure::WrongUse(format!("{}: cannot be read: {}", path.display(), chain(error)));
-    let mut content = Vec::new();
-    if path.as_os_str() == "-" {
-        io::stdin().lock().take(MAX_DOCUMENT + 1).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
-    } else {
-        let file = File::open(path).map_err(|error| unreadable(&error))?;
-        file.take(MAX_DOCUMENT + 1).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
+    if path.as_os_str() != "-" {
+        return file::read(path, MAX_DOCUMENT).map_err(|error| unreadable(&error));
     }
+    let mut content = Zeroizing::new(Vec::new());
+    io::stdin().lock().take(MAX_DOCUMENT + 1).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
     if content.len() as u64 > MAX_DOCUMENT {
-        return Err(Failure::WrongUse(format!(
-            "{}: larger than 1 MiB; a discovery document is far smaller",
-            path.display()
-        )));
+        return Err(Failure::WrongUse(
+            "standard input: larger than 1 MiB; a discovery document is far smaller".to_owned(),
+        ));
     }
     Ok(content)
 }

@@ -19,8 +19,8 @@ impl Place {
         let order = Order {
             server_names: vec!["hook.countersign.svc".to_owned()],
             callers: vec!["kube-apiserver".to_owned()],
-            authority_name: "the authority".to_owned(),
-            days: Days { authority: 3000, server: 2000, caller: 2000 },
+            authority_name: Some("the authority".to_owned()),
+            days: Days { authority: Some(3000), server: Some(2000), caller: Some(2000) },
             renew: false,
         };
         fill(folder.path(), &order, NOW).unwrap();
@@ -130,9 +130,10 @@ fn a_caller_without_credentials_is_refused_as_the_operator_would() {
         certificate_authority: Some(place.file("ca.crt")),
         ..WebhookFlags::default()
     };
-    let failure = render(&Arguments { webhook, ..place.arguments() }, NOW).err();
-    let message = "nothing was rendered: OpenShift would not honor it, for the reasons above".to_owned();
-    assert_eq!(failure, Some(Failure::Refused(message)));
+    let refusal = render(&Arguments { webhook, ..place.arguments() }, NOW).err().unwrap();
+    let message = "nothing was rendered: OpenShift would not honor it, for the reasons given".to_owned();
+    assert_eq!(refusal.failure, Failure::Refused(message));
+    assert!(refusal.findings.iter().any(|finding| finding.code == "kubeconfig_no_credentials"), "{}", refusal.findings);
 }
 
 #[test]
@@ -140,14 +141,15 @@ fn a_service_name_is_refused_because_the_node_does_not_resolve_it() {
     let place = Place::new();
     let mut arguments = place.arguments();
     arguments.webhook.server = Some("https://hook.countersign.svc".to_owned());
-    assert!(matches!(render(&arguments, NOW), Err(Failure::Refused(_))));
+    let refusal = render(&arguments, NOW).err().unwrap();
+    assert!(refusal.findings.iter().any(|finding| finding.code == "server_service_name"), "{}", refusal.findings);
 }
 
 #[test]
 fn another_issuers_document_is_refused() {
     let place = Place::new();
     let arguments = Arguments { issuer: Some("https://idp".to_owned()), ..place.arguments() };
-    let failure = render(&arguments, NOW).err();
+    let failure = render(&arguments, NOW).err().map(|refusal| refusal.failure);
     let message = "the discovery document is of the issuer \"https://idp.example.com\", not of \"https://idp\"; write the \
                    issuer exactly as it says; --no-metadata renders the rest";
     assert_eq!(failure, Some(Failure::Refused(message.to_owned())));

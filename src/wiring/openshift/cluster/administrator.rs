@@ -4,8 +4,7 @@
 //! around a problem, which have credentials, and it panics on some values.
 
 use std::env;
-use std::fs::File;
-use std::io::Read as _;
+use std::io;
 use std::path::{Path, PathBuf, absolute};
 
 use base64::Engine as _;
@@ -24,6 +23,7 @@ use super::super::objects::{MAX_BYTES, documents};
 use super::plugin::Plugin;
 use super::{ClusterError, INTEGRATED_TOKEN};
 use crate::outbound::{chain, is_loopback};
+use crate::wiring::file;
 use crate::wiring::kubeconfig::Connection;
 
 /// What the paths of a kubeconfig are relative to its folder in.
@@ -183,15 +183,11 @@ fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 
 /// One file's document; nothing is said if it does not exist.
 fn read(file: &Path) -> Result<Value, Option<String>> {
-    let mut text = Zeroizing::new(String::new());
-    let opened = File::open(file).map_err(|error| {
-        (error.kind() != std::io::ErrorKind::NotFound).then(|| format!("cannot be read: {}", chain(&error)))
+    let bytes = file::read(file, MAX_BYTES).map_err(|error| {
+        (error.kind() != io::ErrorKind::NotFound).then(|| format!("cannot be read: {}", chain(&error)))
     })?;
-    match opened.take(MAX_BYTES + 1).read_to_string(&mut text) {
-        Ok(length) if length as u64 > MAX_BYTES => Err(Some("larger than 16 MiB; give a kubeconfig".to_owned())),
-        Ok(_) => Ok(documents(&text).map_err(Some)?.into_iter().next().unwrap_or_default()),
-        Err(error) => Err(Some(format!("cannot be read: {}", chain(&error)))),
-    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| Some("cannot be read: it is not text".to_owned()))?;
+    Ok(documents(text).map_err(Some)?.into_iter().next().unwrap_or_default())
 }
 
 /// Adds what is not there yet.

@@ -5,23 +5,22 @@
 //!
 //! `ca.crt` and `ca.key` are the authority, `tls.crt` and `tls.key` the server, `NAME.crt` and `NAME.key` each caller.
 
-use std::fs::{self, DirBuilder};
+mod pair;
+mod surroundings;
+
+use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 use zeroize::Zeroizing;
 
+use self::pair::{Facts, Pair, first, is_signed_by, text};
 use super::{Authority, Identity, PkiError, Validity};
 use crate::clock::UnixTime;
+use crate::findings::Findings;
 use crate::wiring::file::{self, Access, WriteError};
 
 /// The authority's files, without their endings.
@@ -29,6 +28,9 @@ const AUTHORITY: &str = "ca";
 
 /// The server's files, without their endings: the names that Kubernetes gives them too.
 const SERVER: &str = "tls";
+
+/// An authority's common name, by default.
+pub const AUTHORITY_NAME: &str = "countersign authority";
 
 /// Certificates begin a little in the past, for peers whose clocks are behind.
 const BACKDATED: Duration = Duration::from_secs(5 * 60);
@@ -41,23 +43,32 @@ pub struct Order {
     pub server_names: Vec<String>,
     /// The names of the callers, which become their certificates' common names.
     pub callers: Vec<String>,
-    /// The common name of an authority that has to be made.
-    pub authority_name: String,
-    /// How long new certificates are good, in days.
+    /// The authority's common name; by default [`AUTHORITY_NAME`], or that of the one that is there.
+    pub authority_name: Option<String>,
+    /// How long certificates are good.
     pub days: Days,
     /// Whether server and callers get new certificates and keys although they have some. The authority stays.
     pub renew: bool,
 }
 
-/// Lifetimes in days. None outlives the authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Lifetimes in days; without one, it is the default for what has to be made. None outlives the authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Days {
     /// The authority's.
-    pub authority: u32,
+    pub authority: Option<u32>,
     /// The server's.
-    pub server: u32,
+    pub server: Option<u32>,
     /// The callers'.
-    pub caller: u32,
+    pub caller: Option<u32>,
+}
+
+impl Days {
+    /// The authority's, by default.
+    pub const AUTHORITY: u32 = 3650;
+    /// The server's, by default: the webhook takes up a new certificate without a restart.
+    pub const SERVER: u32 = 365;
+    /// The callers', by default: API servers take up a new certificate with a restart only.
+    pub const CALLER: u32 = 1825;
 }
 
 /// What was done about a certificate.
@@ -95,6 +106,10 @@ pub struct Contents {
     pub server: Entry,
     /// The callers' certificates, in the order's sequence.
     pub callers: Vec<Entry>,
+    /// The names of further callers, whose certificates are there and were not part of the order.
+    pub other_callers: Vec<String>,
+    /// What others may do with the folder.
+    pub advice: Findings,
 }
 
 /// A folder that cannot be made what was ordered. Unless it is a write that failed, nothing was changed.
@@ -109,6 +124,14 @@ pub enum FolderError {
         file: PathBuf,
         /// When.
         ended: String,
+    },
+    /// The authority is there and is not what the order says. No order replaces it.
+    #[error("{file}: {problem}; leave that out, or make another authority in another folder")]
+    AuthorityDiffers {
+        /// Its certificate.
+        file: PathBuf,
+        /// In what it differs.
+        problem: String,
     },
     /// A caller's name is no good as a file name, or is taken.
     #[error("{name:?} cannot be a caller's name here: {problem}")]
@@ -175,7 +198,10 @@ pub fn fill(path: &Path, order: &Order, now: UnixTime) -> Result<Contents, Folde
         .map(|name| work.caller(&authority, authority_entry.not_after, name))
         .collect::<Result<_, _>>()?;
     work.write()?;
-    Ok(Contents { authority: authority_entry, server, callers })
+    let other_callers = surroundings::other_callers(path, &authority, &order.callers, now);
+    let mut contents = Contents { authority: authority_entry, server, callers, other_callers, advice: Findings::new() };
+    contents.advice = surroundings::exposure(path, &contents);
+    Ok(contents)
 }
 
 fn check_callers(names: &[String]) -> Result<(), FolderError> {
@@ -218,24 +244,39 @@ impl Work<'_> {
         let failed = |cause| FolderError::Pki { file: certificate.clone(), cause };
         if let Some(found) = Pair::read(&certificate, &key)? {
             let authority = Authority::from_pem(&found.certificate, &found.key).map_err(failed)?;
-            let (names, not_after) = facts(&authority.certificate_der()).map_err(failed)?;
-            if not_after <= self.now {
-                return Err(FolderError::AuthorityEnded { file: certificate, ended: date(not_after) });
+            let facts = Facts::of(&authority.certificate_der()).map_err(failed)?;
+            if facts.not_after <= self.now {
+                return Err(FolderError::AuthorityEnded { file: certificate, ended: date(facts.not_after) });
             }
+            if let Some(problem) = self.contradiction(&facts) {
+                return Err(FolderError::AuthorityDiffers { file: certificate, problem });
+            }
+            let Facts { names, not_after, .. } = facts;
             return Ok((authority, Entry { certificate, key, names, not_after, deed: Deed::Kept }));
         }
-        let not_after = self.end(self.order.days.authority);
-        let name = &self.order.authority_name;
+        let not_after = self.end(self.order.days.authority.unwrap_or(Days::AUTHORITY));
+        let name = self.order.authority_name.as_deref().unwrap_or(AUTHORITY_NAME);
         let authority = Authority::new(name, self.validity(not_after)).map_err(failed)?;
         self.pending.push((key.clone(), authority.private_key_pem(), Access::Private));
         self.pending.push((certificate.clone(), authority.certificate_pem().into(), Access::Public));
-        let names = vec![name.clone()];
+        let names = vec![name.to_owned()];
         Ok((authority, Entry { certificate, key, names, not_after, deed: Deed::Made }))
     }
 
+    /// In what an authority that is there is not what was ordered.
+    fn contradiction(&self, facts: &Facts) -> Option<String> {
+        if let Some(name) = &self.order.authority_name
+            && !facts.names.contains(name)
+        {
+            return Some(format!("is there, and its name is {}", facts.names.join(", ")));
+        }
+        lifetime_differs(facts, self.order.days.authority, None)
+    }
+
     fn server(&mut self, authority: &Authority, limit: UnixTime) -> Result<Entry, FolderError> {
-        let validity = self.validity(self.end(self.order.days.server).min(limit));
-        let ordered = self.order.server_names.clone();
+        let days = self.order.days.server;
+        let validity = self.validity(self.end(days.unwrap_or(Days::SERVER)).min(limit));
+        let ordered = Ordered { names: self.order.server_names.clone(), days, limit };
         self.leaf(authority, SERVER, &ordered, validity, |names| {
             if names.is_empty() {
                 return Err(FolderError::NoServerName);
@@ -249,8 +290,10 @@ impl Work<'_> {
     }
 
     fn caller(&mut self, authority: &Authority, limit: UnixTime, name: &str) -> Result<Entry, FolderError> {
-        let validity = self.validity(self.end(self.order.days.caller).min(limit));
-        let made = self.leaf(authority, name, &[name.to_owned()], validity, |_| {
+        let days = self.order.days.caller;
+        let validity = self.validity(self.end(days.unwrap_or(Days::CALLER)).min(limit));
+        let ordered = Ordered { names: vec![name.to_owned()], days, limit };
+        let made = self.leaf(authority, name, &ordered, validity, |_| {
             authority
                 .client_certificate(name, &[], validity)
                 .map_err(|cause| FolderError::Pki { file: self.path.join(format!("{name}.crt")), cause })
@@ -263,19 +306,19 @@ impl Work<'_> {
         &self,
         authority: &Authority,
         stem: &str,
-        ordered: &[String],
+        ordered: &Ordered,
         validity: Validity,
         make: impl FnOnce(&[String]) -> Result<Identity, FolderError>,
     ) -> Result<(Entry, Option<Identity>), FolderError> {
         let (certificate, key) = self.files(stem);
-        let mut names = ordered.to_vec();
+        let mut names = ordered.names.clone();
         let mut deed = Deed::Made;
         let differs = |problem| FolderError::Differs { file: certificate.clone(), problem };
         if self.order.renew && (certificate.exists() || key.exists()) {
             // Both are made anew, whatever became of the old ones; the certificate still tells for whom.
             if names.is_empty() {
-                let old = text(&certificate)?.and_then(|pem| facts(&first(&pem).ok()?).ok());
-                names = old.map(|(names, _)| names).unwrap_or_default();
+                let old = text(&certificate)?.and_then(|pem| Facts::of(&first(&pem).ok()?).ok());
+                names = old.map(|facts| facts.names).unwrap_or_default();
             }
             deed = Deed::Renewed;
         } else if certificate.exists() != key.exists() {
@@ -285,17 +328,21 @@ impl Work<'_> {
         } else if let Some(found) = Pair::read(&certificate, &key)? {
             let unreadable = |error: PkiError| differs(format!("cannot be read: {}", crate::outbound::chain(&error)));
             let der = first(&found.certificate).map_err(unreadable)?;
-            let (old_names, not_after) = facts(&der).map_err(unreadable)?;
+            let facts = Facts::of(&der).map_err(unreadable)?;
             if !is_signed_by(&der, authority) {
                 return Err(differs("is there, but is not signed by the folder's authority".to_owned()));
             }
             if !found.belongs_together(der) {
                 return Err(differs(format!("is there, but {} is not its key", key.display())));
             }
-            if !ordered.is_empty() && !is_same_set(ordered, &old_names) {
-                return Err(differs(format!("is there, for {}", old_names.join(", "))));
+            if !ordered.names.is_empty() && !is_same_set(&ordered.names, &facts.names) {
+                return Err(differs(format!("is there, for {}", facts.names.join(", "))));
             }
-            let entry = Entry { certificate, key, names: old_names, not_after, deed: Deed::Kept };
+            if let Some(problem) = lifetime_differs(&facts, ordered.days, Some(ordered.limit)) {
+                return Err(differs(problem));
+            }
+            let Facts { names, not_after, .. } = facts;
+            let entry = Entry { certificate, key, names, not_after, deed: Deed::Kept };
             return Ok((entry, None));
         }
         let identity = make(&names)?;
@@ -316,10 +363,9 @@ impl Work<'_> {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(self.path);
             made.map_err(|cause| FolderError::Unusable { path: self.path.to_owned(), cause })?;
         }
-        for (path, content, access) in &self.pending {
-            file::write(path, content.as_bytes(), *access)?;
-        }
-        Ok(())
+        let files: Vec<_> =
+            self.pending.iter().map(|(path, content, access)| (path.as_path(), content.as_bytes(), *access)).collect();
+        Ok(file::write_all(&files)?)
     }
 
     fn files(&self, stem: &str) -> (PathBuf, PathBuf) {
@@ -335,79 +381,19 @@ impl Work<'_> {
     }
 }
 
-/// A certificate and its key, as they are on the disk.
-struct Pair {
-    certificate: String,
-    key: Zeroizing<String>,
+/// What is asked of a certificate.
+struct Ordered {
+    names: Vec<String>,
+    days: Option<u32>,
+    /// The authority's end.
+    limit: UnixTime,
 }
 
-impl Pair {
-    /// Whether the key is that of the certificate.
-    fn belongs_together(&self, certificate: CertificateDer<'static>) -> bool {
-        PrivateKeyDer::from_pem_slice(self.key.as_bytes())
-            .is_ok_and(|key| CertifiedKey::from_der(vec![certificate], key, &aws_lc_rs::default_provider()).is_ok())
-    }
-
-    /// Both, or nothing if neither is there.
-    fn read(certificate: &Path, key: &Path) -> Result<Option<Self>, FolderError> {
-        let half = |missing: &Path, present: &Path| {
-            Err(FolderError::Half { missing: missing.to_owned(), present: present.to_owned() })
-        };
-        match (text(certificate)?, text(key)?.map(Zeroizing::new)) {
-            (None, None) => Ok(None),
-            (Some(_), None) => half(key, certificate),
-            (None, Some(_)) => half(certificate, key),
-            (Some(certificate), Some(key)) => Ok(Some(Self { certificate, key })),
-        }
-    }
-}
-
-fn text(path: &Path) -> Result<Option<String>, FolderError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(FolderError::Unusable { path: path.to_owned(), cause }),
-    }
-}
-
-fn first(pem: &str) -> Result<CertificateDer<'static>, PkiError> {
-    CertificateDer::from_pem_slice(pem.as_bytes())
-        .map_err(|error| PkiError::Unreadable { problem: format!("the PEM cannot be read: {error}") })
-}
-
-/// Whom a certificate is for (its alternative names, or else its common name), and when it ends.
-fn facts(der: &CertificateDer<'_>) -> Result<(Vec<String>, UnixTime), PkiError> {
-    let unreadable = |problem: String| PkiError::Unreadable { problem };
-    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| unreadable(error.to_string()))?;
-    let extension = certificate.subject_alternative_name().map_err(|error| unreadable(error.to_string()))?;
-    let mut names: Vec<String> =
-        extension.map(|extension| extension.value.general_names.iter().filter_map(name).collect()).unwrap_or_default();
-    if names.is_empty() {
-        names.extend(certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok()).map(str::to_owned));
-    }
-    let end = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-    Ok((names, UnixTime::from_seconds(end)))
-}
-
-fn name(name: &GeneralName<'_>) -> Option<String> {
-    match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match **bytes {
-            [a, b, c, d] => Some(std::net::Ipv4Addr::new(a, b, c, d).to_string()),
-            _ => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()),
-        },
-        _ => None,
-    }
-}
-
-fn is_signed_by(der: &CertificateDer<'_>, authority: &Authority) -> bool {
-    let authority = authority.certificate_der();
-    let (Ok((_, certificate)), Ok((_, authority))) =
-        (X509Certificate::from_der(der), X509Certificate::from_der(&authority))
-    else {
-        return false;
-    };
-    certificate.verify_signature(Some(authority.public_key())).is_ok()
+/// Whether a certificate that is there is good for another time than was ordered, the authority's end aside.
+fn lifetime_differs(facts: &Facts, ordered: Option<u32>, limit: Option<UnixTime>) -> Option<String> {
+    let days = u64::from(ordered?);
+    let is_cut = limit == Some(facts.not_after) && days > facts.days;
+    (days != facts.days && !is_cut).then(|| format!("is there, good for {} days in all", facts.days))
 }
 
 fn is_same_set(one: &[String], other: &[String]) -> bool {

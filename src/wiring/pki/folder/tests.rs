@@ -1,5 +1,9 @@
 use std::collections::BTreeMap;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::*;
 
@@ -10,8 +14,8 @@ fn order() -> Order {
     Order {
         server_names: vec!["hook.example.com".to_owned(), "10.0.0.7".to_owned(), "fd00::7".to_owned()],
         callers: vec!["kube-apiserver".to_owned()],
-        authority_name: "the authority".to_owned(),
-        days: Days { authority: 3650, server: 365, caller: 1825 },
+        authority_name: Some("the authority".to_owned()),
+        days: Days { authority: Some(3650), server: Some(365), caller: Some(1825) },
         renew: false,
     }
 }
@@ -54,6 +58,8 @@ fn a_new_folder_gets_an_authority_and_all_certificates_under_it() {
             authority: entry(&folder, "ca", &["the authority"], 3650, Deed::Made),
             server: entry(&folder, "tls", &names, 365, Deed::Made),
             callers: vec![entry(&folder, "kube-apiserver", &["kube-apiserver"], 1825, Deed::Made)],
+            other_callers: Vec::new(),
+            advice: Findings::new(),
         }
     );
     let modes: BTreeMap<String, u32> = files(&folder)
@@ -135,7 +141,7 @@ fn another_caller_is_added_beside_the_first() {
 #[test]
 fn no_certificate_outlives_the_authority() {
     let folder = tempfile::tempdir().unwrap();
-    let order = Order { days: Days { authority: 10, server: 365, caller: 1825 }, ..order() };
+    let order = Order { days: Days { authority: Some(10), server: Some(365), caller: Some(1825) }, ..order() };
     let contents = fill(folder.path(), &order, NOW).unwrap();
     assert_eq!(
         (contents.server.not_after, contents.callers[0].not_after),
@@ -161,6 +167,71 @@ fn an_order_that_contradicts_the_folder_is_refused() {
         refusal(path, &order()),
         "tls.crt: is there, but tls.key is missing; order it to be renewed (--renew), or use another folder"
     );
+}
+
+#[test]
+fn lifetimes_and_names_that_contradict_what_is_there_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let of = |days| Order { days, ..order() };
+    let days = order().days;
+    fill(path, &Order { days: Days { authority: Some(1000), ..days }, ..order() }, NOW).unwrap();
+    let another = "leave that out, or make another authority in another folder";
+    let renew = "order it to be renewed (--renew), or use another folder";
+    assert_eq!(
+        refusal(path, &Order { authority_name: Some("other".to_owned()), ..of(Days::default()) }),
+        format!("ca.crt: is there, and its name is the authority; {another}")
+    );
+    assert_eq!(
+        refusal(path, &Order { renew: true, ..order() }),
+        format!("ca.crt: is there, good for 1000 days in all; {another}")
+    );
+    let given = Days { authority: None, ..days };
+    assert_eq!(
+        refusal(path, &of(Days { server: Some(5), ..given })),
+        format!("tls.crt: is there, good for 365 days in all; {renew}")
+    );
+    assert_eq!(
+        refusal(path, &of(Days { caller: Some(5), ..given })),
+        format!("kube-apiserver.crt: is there, good for 1000 days in all; {renew}")
+    );
+    // The callers' 1825 days were cut off at the authority's end, and asking again is no contradiction.
+    let later = NOW.saturating_add(DAY);
+    assert_eq!(fill(path, &of(given), later).unwrap().callers[0].deed, Deed::Kept);
+    assert_eq!(fill(path, &of(Days::default()), later).unwrap().server.deed, Deed::Kept);
+}
+
+#[test]
+fn keys_that_others_may_read_and_a_folder_that_others_may_write_to_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert_eq!(fill(path, &order(), NOW).unwrap().advice, Findings::new());
+    let open = |name: &str, mode| fs::set_permissions(path.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    open("ca.key", 0o644);
+    open("tls.key", 0o640);
+    open("", 0o777);
+    let advice = fill(path, &order(), NOW).unwrap().advice.to_string().replace(&*path.to_string_lossy(), "pki");
+    let expected = "\
+warning  pki/ca.key: others may use this private key (its mode is 0644)
+  fix: chmod 0600 pki/ca.key; if somebody may have read it, have it made anew
+warning  pki/tls.key: others may use this private key (its mode is 0640)
+  fix: chmod 0600 pki/tls.key; if somebody may have read it, have it made anew
+warning  pki: others may put their own files in the place of these (its mode is 0777)
+  fix: chmod 0700 pki
+";
+    assert_eq!(advice, expected);
+}
+
+#[test]
+fn callers_that_are_not_ordered_again_are_still_named() {
+    let (folder, foreign) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let of = |name: &str| Order { callers: vec![name.to_owned()], ..order() };
+    fill(folder.path(), &of("one"), NOW).unwrap();
+    fill(folder.path(), &of("two"), NOW).unwrap();
+    fill(foreign.path(), &of("foreign"), NOW).unwrap();
+    fs::copy(foreign.path().join("foreign.crt"), folder.path().join("foreign.crt")).unwrap();
+    fs::write(folder.path().join("notes.crt"), "no certificate").unwrap();
+    assert_eq!(fill(folder.path(), &of("three"), NOW).unwrap().other_callers, ["one", "two"]);
 }
 
 #[test]
