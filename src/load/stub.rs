@@ -96,15 +96,8 @@ impl Stub {
         let authority = Authority::new("stub", validity).unwrap();
         let tls = https::tls(&authority.serving_certificate(&["127.0.0.1"], validity).unwrap()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let connection = Connection {
-            server: format!("https://{}/authenticate", listener.local_addr().unwrap()).parse().unwrap(),
-            authority_pem: Some(authority.certificate_pem().into_bytes()),
-            insecure: false,
-            tls_server_name: None,
-            proxy: None,
-            client: None,
-            bearer: None,
-        };
+        let server = format!("https://{}/authenticate", listener.local_addr().unwrap()).parse().unwrap();
+        let connection = Connection::to(server, Some(authority.certificate_pem().into_bytes()));
         let accepted = Arc::new(AtomicU64::new(0));
         let task = tokio::spawn(serve(listener, Arc::new(tls), Arc::clone(&accepted)));
         Self { connection, accepted, task }

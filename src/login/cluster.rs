@@ -48,15 +48,9 @@ fn connection(cluster: &Cluster) -> Option<Connection> {
         Some(proxy) => Some(Url::parse(proxy).ok()?),
         None => None,
     };
-    Some(Connection {
-        server,
-        authority_pem: cluster.certificate_authority.as_ref().map(|pem| pem.as_bytes().to_owned()),
-        insecure: false,
-        tls_server_name: cluster.tls_server_name.clone(),
-        proxy,
-        client: None,
-        bearer: None,
-    })
+    let authority_pem = cluster.certificate_authority.as_ref().map(|pem| pem.as_bytes().to_owned());
+    let tls_server_name = cluster.tls_server_name.clone();
+    Some(Connection { tls_server_name, proxy, ..Connection::to(server, authority_pem) })
 }
 
 #[cfg(test)]

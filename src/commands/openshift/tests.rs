@@ -43,18 +43,10 @@ fn documents() -> Objects {
     let valid = Validity::days(UnixTime::from_seconds(SystemClock.now().seconds() - 60), 365);
     let authority = Authority::new("webhook", valid).unwrap();
     let client = authority.client_certificate("kube-apiserver", &[], valid).unwrap();
-    let connection = Connection {
-        server: "https://192.0.2.7:8443/authenticate".parse().unwrap(),
-        authority_pem: Some(authority.certificate_pem().into_bytes()),
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
-        client: Some(ClientCertificate {
-            certificate_pem: client.certificate_pem().as_bytes().to_vec(),
-            private_key_pem: client.private_key_pem().as_bytes().to_vec().into(),
-        }),
-        bearer: None,
-    };
+    let server = "https://192.0.2.7:8443/authenticate".parse().unwrap();
+    let authority_pem = Some(authority.certificate_pem().into_bytes());
+    let connection =
+        Connection { client: Some(ClientCertificate::from(&client)), ..Connection::to(server, authority_pem) };
     let metadata = json!({"issuer": "https://idp", "authorization_endpoint": "https://idp/a", "token_endpoint": "https://idp/t",
         "response_types_supported": ["code"], "grant_types_supported": ["authorization_code"],
         "code_challenge_methods_supported": ["S256"]});

@@ -17,15 +17,7 @@ fn client(issuer: &Issuer) -> reqwest::Client {
 }
 
 fn client_builder(issuer: &Issuer) -> reqwest::ClientBuilder {
-    let connection = Connection {
-        server: url::Url::parse(issuer.url()).unwrap(),
-        authority_pem: Some(issuer.ca_pem().into()),
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
-        client: None,
-        bearer: None,
-    };
+    let connection = Connection::to(url::Url::parse(issuer.url()).unwrap(), Some(issuer.ca_pem().into()));
     reqwest::Client::builder()
         .tls_backend_preconfigured(crate::wiring::reviewer::client_config(&connection).unwrap())
         .redirect(reqwest::redirect::Policy::none())

@@ -240,18 +240,9 @@ impl Certificates {
     fn connection(&self, address: SocketAddr) -> Connection {
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         let url = format!("https://{}/authenticate", SocketAddr::new(host, address.port()));
-        Connection {
-            server: Url::parse(&url).expect("an address and a path are a URL"),
-            authority_pem: Some(self.serving_ca.certificate_pem().into_bytes()),
-            insecure: false,
-            tls_server_name: None,
-            proxy: None,
-            client: Some(ClientCertificate {
-                certificate_pem: self.caller.certificate_pem().as_bytes().to_vec(),
-                private_key_pem: Zeroizing::new(self.caller.private_key_pem().as_bytes().to_vec()),
-            }),
-            bearer: None,
-        }
+        let server = Url::parse(&url).expect("an address and a path are a URL");
+        let authority_pem = Some(self.serving_ca.certificate_pem().into_bytes());
+        Connection { client: Some(ClientCertificate::from(&self.caller)), ..Connection::to(server, authority_pem) }
     }
 }
 

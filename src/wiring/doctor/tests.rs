@@ -13,7 +13,6 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::clock::{Clock, SystemClock};
@@ -91,16 +90,11 @@ impl Webhook {
 }
 
 fn connection(server: Url, authority_pem: Option<Vec<u8>>) -> Connection {
-    let bearer = Some(BearerToken::from("caller"));
-    Connection { server, authority_pem, insecure: false, tls_server_name: None, proxy: None, client: None, bearer }
+    Connection { bearer: Some(BearerToken::from("caller")), ..Connection::to(server, authority_pem) }
 }
 
 fn client(authority: &Authority, validity: Validity) -> ClientCertificate {
-    let identity = authority.client_certificate("kube-apiserver", &[], validity).unwrap();
-    ClientCertificate {
-        certificate_pem: identity.certificate_pem().into(),
-        private_key_pem: Zeroizing::new(identity.private_key_pem().as_bytes().to_vec()),
-    }
+    ClientCertificate::from(&authority.client_certificate("kube-apiserver", &[], validity).unwrap())
 }
 
 fn with_client_certificates(identity: &Identity, callers: &Authority) -> rustls::ServerConfig {
@@ -219,24 +213,6 @@ async fn a_port_where_nothing_listens() {
 }
 
 #[tokio::test]
-async fn a_port_that_speaks_something_else() {
-    for (said, code) in [("HTTP/1.1 400 Bad Request\r\n\r\n", "not_tls"), ("", "tls_failed")] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = Url::parse(&format!("https://{}/authenticate", listener.local_addr().unwrap())).unwrap();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
-            let (mut stream, _) = listener.accept().await.unwrap();
-            // The greeting is read, so that the answer is not lost in a reset.
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(said.as_bytes()).await;
-        });
-        let connection = connection(url, Some(authority().certificate_pem().into_bytes()));
-        assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Tls), at_server(code)), "{said:?}");
-    }
-}
-
-#[tokio::test]
 async fn certificates_that_kube_apiserver_would_not_take() {
     let expired = Validity::days(now().saturating_sub(DAY * 3), 1);
     let early = Validity::days(now().saturating_add(DAY), 1);
@@ -304,6 +280,26 @@ async fn a_certificate_for_another_name_is_taken_under_that_name() {
 }
 
 #[tokio::test]
+async fn what_kube_apiserver_takes_and_webpki_does_not_is_taken() {
+    // A wildcard in front of a single label, and a certificate that is trusted itself.
+    let wildcard = Webhook::with_certificate(&["*.svc"], valid()).await;
+    let named = Connection { tls_server_name: Some("hook.svc".to_owned()), ..wildcard.connection };
+    assert_eq!(walk_to(&named).await.outcome, Outcome::Sound);
+    let authority = authority();
+    let identity = authority.serving_certificate(&["127.0.0.1"], valid()).unwrap();
+    let webhook = Webhook::with(&authority, &identity, None, refusing).await;
+    let pinned = Connection { authority_pem: Some(identity.certificate_pem().into()), ..webhook.connection };
+    assert_eq!(walk_to(&pinned).await.outcome, Outcome::Sound);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_address_is_taken_under_that_address() {
+    let webhook = Webhook::with_certificate(&["10.0.0.7"], valid()).await;
+    let connection = Connection { tls_server_name: Some("10.0.0.7".to_owned()), ..webhook.connection };
+    assert_eq!(walk_to(&connection).await.outcome, Outcome::Sound);
+}
+
+#[tokio::test]
 async fn a_certificate_that_ends_soon_is_worth_a_warning() {
     let webhook = Webhook::with_certificate(&["127.0.0.1"], Validity::days(now().saturating_sub(DAY * 97), 100)).await;
     let walk = walk_to(&webhook.connection).await;
@@ -330,31 +326,52 @@ async fn a_webhook_that_wants_another_client_certificate_or_one_at_all() {
     }
 }
 
-/// A port that reads a greeting, says something, and then nothing more; what it said is in `said`.
-async fn stalling(said: &'static [u8]) -> (Connection, JoinSet<()>) {
+/// What a port does when it has said what it has to say.
+#[derive(Clone, Copy)]
+enum Then {
+    HangUp,
+    Stall,
+}
+
+/// A port that reads a greeting and says something.
+async fn saying(said: &'static [u8], then: Then) -> (Connection, JoinSet<()>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("https://{}/authenticate", listener.local_addr().unwrap())).unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
+        // The greeting is read, so that the answer is not lost in a reset.
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(said).await;
-        std::future::pending::<()>().await;
+        if matches!(then, Then::Stall) {
+            std::future::pending::<()>().await;
+        }
     });
     (connection(url, Some(authority().certificate_pem().into_bytes())), tasks)
 }
 
+/// Nothing; the head of a record of 64 bytes; the beginning of a ServerHello in it.
+const BEGINNINGS: [&[u8]; 3] = [b"", b"\x16\x03\x03\x00\x40", b"\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x03\x03"];
+
 #[tokio::test]
 async fn a_peer_that_stalls_before_or_within_the_handshake_is_not_waited_for() {
-    // Nothing; the head of a record of 64 bytes; the beginning of a ServerHello in it.
-    for said in [&b""[..], b"\x16\x03\x03\x00\x40", b"\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x03\x03"] {
-        let (connection, _tasks) = stalling(said).await;
+    for said in BEGINNINGS {
+        let (connection, _tasks) = saying(said, Then::Stall).await;
         let limits = Limits { tls: SHORT, ..Limits::default() };
         let walk = walk_within(limits, &connection, &probing()).await;
         assert_eq!(broke(&walk), (Some(Link::Tls), at_server("tls_timed_out")), "{said:?}");
         let [.., found] = walk.findings.iter().collect::<Vec<_>>()[..] else { panic!("nothing was found") };
         assert_eq!(found.message, "no TLS handshake within 50ms: kube-apiserver gives up then too");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_hangs_up_before_or_within_the_handshake_is_told_from_one_that_speaks_something_else() {
+    let not_tls: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+    for (said, code) in BEGINNINGS.map(|said| (said, "tls_failed")).into_iter().chain([(not_tls, "not_tls")]) {
+        let (connection, _tasks) = saying(said, Then::HangUp).await;
+        assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Tls), at_server(code)), "{said:?}");
     }
 }
 

@@ -6,67 +6,28 @@
 //!
 //! Called by the commands; a [`Connection`] goes to [`Reviewer`](super::reviewer::Reviewer).
 
+mod error;
 mod fields;
 mod select;
+mod write;
 pub(in crate::wiring) mod yaml;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
+use rustls_pki_types::ServerName;
 use url::Url;
 use zeroize::Zeroizing;
 
+pub use self::error::KubeconfigError;
+pub(crate) use self::error::Problem;
 use self::fields::Fields;
-use crate::outbound;
 use crate::token::BearerToken;
+use crate::wiring::pki::Identity;
 use crate::wiring::{address, file};
-
-/// A kubeconfig that cannot be used: which file, which field, what is wrong and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {field}{problem}", field = prefix(.field))]
-pub struct KubeconfigError {
-    file: PathBuf,
-    field: String,
-    #[source]
-    problem: Problem,
-}
-
-/// What is wrong with a kubeconfig, or with one of its fields.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Problem {
-    #[error("contradicts {with}; keep one of the two")]
-    Contradiction { with: &'static str },
-    #[error("there is another entry of the same name; names must be unique")]
-    Duplicate,
-    #[error("is empty; {remedy}")]
-    Empty { remedy: &'static str },
-    #[error("is missing; {remedy}")]
-    Missing { remedy: String },
-    #[error("is not base64; encode the file with `base64 -w0`")]
-    NotBase64,
-    #[error("has no PEM block of the kind {kind}")]
-    NotPem { kind: &'static str },
-    #[error("is not valid YAML (line {line}, column {column})")]
-    NotYaml { line: u64, column: u64 },
-    #[error("is not a kubeconfig; its apiVersion must be v1 and its kind Config")]
-    OtherKind,
-    #[error("cannot be read")]
-    Unreadable {
-        #[source]
-        cause: io::Error,
-    },
-    #[error("no entry has this name; there are: {names}")]
-    UnknownName { names: String },
-    #[error("is not supported here; {remedy}")]
-    Unsupported { remedy: &'static str },
-    #[error("must be {expected}")]
-    WrongType { expected: &'static str },
-    #[error("is not a URL that can be used; {remedy}")]
-    WrongUrl { remedy: &'static str },
-}
 
 /// How to reach a server and what to show it.
 pub struct Connection {
@@ -104,49 +65,12 @@ pub struct Located {
     pub user: String,
 }
 
-impl KubeconfigError {
-    /// The field that it concerns; empty for the file itself.
-    #[must_use]
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-
-    /// What is wrong with the field, with all causes.
-    #[must_use]
-    pub fn problem(&self) -> String {
-        outbound::chain(&self.problem)
-    }
-
-    /// The kubeconfig.
-    #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// What to do, where the problem does not say it already.
-    #[must_use]
-    pub const fn remedy(&self) -> &'static str {
-        match &self.problem {
-            Problem::NotPem { .. } => "give PEM: blocks that start with -----BEGIN",
-            Problem::NotYaml { .. } | Problem::OtherKind => {
-                "give the kubeconfig of the webhook; `countersign render kubeconfig` makes one"
-            }
-            Problem::Unreadable { .. } => "give the file that kube-apiserver is given, as a user who may read it",
-            Problem::WrongType { .. } => "write what is expected",
-            _ => "",
+impl From<&Identity> for ClientCertificate {
+    fn from(identity: &Identity) -> Self {
+        Self {
+            certificate_pem: identity.certificate_pem().into(),
+            private_key_pem: Zeroizing::new(identity.private_key_pem().as_bytes().to_vec()),
         }
-    }
-
-    /// Whether the kubeconfig, or a file that it names, could not be read here.
-    #[must_use]
-    pub const fn is_unreadable(&self) -> bool {
-        matches!(self.problem, Problem::Unreadable { .. })
-    }
-
-    /// Whether kube-apiserver could use what is not supported here.
-    #[must_use]
-    pub const fn is_unsupported(&self) -> bool {
-        matches!(self.problem, Problem::Unsupported { .. })
     }
 }
 
@@ -204,52 +128,28 @@ impl Connection {
         })
     }
 
-    /// The name that TLS asks for, if it is not the server's own.
+    /// Leads to a server, and trusts these authorities, or those of the system. It shows nothing there.
     #[must_use]
-    pub fn other_name(&self) -> Option<&str> {
-        self.tls_server_name.as_deref().filter(|name| Some(*name) != self.server.host_str())
+    pub const fn to(server: Url, authority_pem: Option<Vec<u8>>) -> Self {
+        Self { server, authority_pem, insecure: false, tls_server_name: None, proxy: None, client: None, bearer: None }
     }
 
-    /// Writes the kubeconfig that leads back to this connection, with everything inline, under a single context.
+    /// The name that TLS asks for, if it is not the server's own. TLS never asks for an address.
     #[must_use]
-    pub fn to_yaml(&self, name: &str) -> Zeroizing<String> {
-        let encode = |bytes: &Vec<u8>| BASE64_STANDARD.encode(bytes);
-        let file = Document {
-            api_version: "v1",
-            kind: "Config",
-            clusters: [NamedCluster {
-                name,
-                cluster: ClusterOut {
-                    server: self.server.as_str(),
-                    certificate_authority_data: self.authority_pem.as_ref().map(encode),
-                    tls_server_name: self.tls_server_name.as_deref(),
-                    insecure_skip_tls_verify: self.insecure,
-                    proxy_url: self.proxy.as_ref().map(Url::as_str),
-                },
-            }],
-            users: [NamedUser {
-                name,
-                user: UserOut {
-                    client_certificate_data: self.client.as_ref().map(|client| encode(&client.certificate_pem)),
-                    client_key_data: self.client.as_ref().map(|client| encode(&client.private_key_pem)),
-                    token: self.bearer.as_ref().map(BearerToken::expose_secret),
-                },
-            }],
-            contexts: [NamedContext { name, context: ContextOut { cluster: name, user: name } }],
-            current_context: name,
-        };
-        // One line for each value, however long: people compare and paste them.
-        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-        let yaml = serde_saphyr::to_string_with_options(&file, options);
-        Zeroizing::new(yaml.expect("strings, flags and lists have a YAML form"))
+    pub fn other_name(&self) -> Option<&str> {
+        let named = self.tls_server_name.as_deref().filter(|name| Some(*name) != self.server.host_str());
+        named.filter(|_| self.other_address().is_none())
+    }
+
+    /// The address that the server's certificate must have, if the kubeconfig names one as `tls-server-name`.
+    #[must_use]
+    pub fn other_address(&self) -> Option<ServerName<'static>> {
+        let address: IpAddr = self.tls_server_name.as_deref()?.parse().ok()?;
+        Some(ServerName::from(address))
     }
 }
 
 type Outcome<T> = Result<T, (String, Problem)>;
-
-fn prefix(field: &str) -> String {
-    if field.is_empty() { String::new() } else { format!("{field}: ") }
-}
 
 fn connection(selected: &select::Selected<'_>, folder: &Path) -> Outcome<Connection> {
     let (cluster, user) = (&selected.cluster, &selected.user);
@@ -406,67 +306,6 @@ fn read_text(path: &Path) -> io::Result<Zeroizing<String>> {
     let bytes = read(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text"))?;
     Ok(Zeroizing::new(text.to_owned()))
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    api_version: &'a str,
-    kind: &'a str,
-    clusters: [NamedCluster<'a>; 1],
-    users: [NamedUser<'a>; 1],
-    contexts: [NamedContext<'a>; 1],
-    #[serde(rename = "current-context")]
-    current_context: &'a str,
-}
-
-#[derive(Serialize)]
-struct NamedCluster<'a> {
-    name: &'a str,
-    cluster: ClusterOut<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct ClusterOut<'a> {
-    server: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certificate_authority_data: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls_server_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    insecure_skip_tls_verify: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proxy_url: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct NamedUser<'a> {
-    name: &'a str,
-    user: UserOut<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct UserOut<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_certificate_data: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_key_data: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct NamedContext<'a> {
-    name: &'a str,
-    context: ContextOut<'a>,
-}
-
-#[derive(Serialize)]
-struct ContextOut<'a> {
-    cluster: &'a str,
-    user: &'a str,
 }
 
 #[cfg(test)]

@@ -271,15 +271,7 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn the_written_form_is_what_people_expect_to_see() {
-    let connection = Connection {
-        server: Url::parse("https://127.0.0.1:8443/authenticate").unwrap(),
-        authority_pem: None,
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
-        client: None,
-        bearer: None,
-    };
+    let connection = Connection::to(Url::parse("https://127.0.0.1:8443/authenticate").unwrap(), None);
     assert_eq!(
         *connection.to_yaml("countersign"),
         "apiVersion: v1\nkind: Config\nclusters:\n- name: countersign\n  cluster:\n    \

@@ -244,8 +244,8 @@ fn alternative_name(name: &str) -> Result<SanType, PkiError> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SanType::IpAddress(address));
     }
-    // rustls checks the syntax of DNS names; rcgen only that they are ASCII.
-    rustls_pki_types::DnsName::try_from(name)
+    // rustls checks the syntax of DNS names; rcgen only that they are ASCII. A wildcard stands for the first label.
+    rustls_pki_types::DnsName::try_from(name.strip_prefix("*.").unwrap_or(name))
         .ok()
         .and_then(|_| name.try_into().ok())
         .map(SanType::DnsName)

@@ -31,17 +31,14 @@ fn all() -> [(&'static str, Platform); 15] {
 }
 
 fn connection() -> Connection {
+    let authority_pem = Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into());
     Connection {
-        server: Url::parse("https://10.96.0.50/authenticate").unwrap(),
-        authority_pem: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()),
-        insecure: false,
         tls_server_name: Some("countersign.countersign.svc".into()),
-        proxy: None,
         client: Some(ClientCertificate {
             certificate_pem: "-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n".into(),
             private_key_pem: Zeroizing::new("-----BEGIN PRIVATE KEY-----\nCCCC\n-----END PRIVATE KEY-----\n".into()),
         }),
-        bearer: None,
+        ..Connection::to(Url::parse("https://10.96.0.50/authenticate").unwrap(), authority_pem)
     }
 }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod request;
 mod tls;
+mod verifier;
 
 use std::error::Error;
 use std::io;
@@ -16,7 +17,8 @@ use url::Url;
 
 pub use self::answer::{Accepted, Answer, Judgement, Undecided};
 pub use self::request::{Review, ReviewVersion};
-pub use self::tls::{client_config, roots};
+pub use self::tls::client_config;
+pub use self::verifier::ServerVerifier;
 use super::kubeconfig::Connection;
 use super::proxy;
 
@@ -49,7 +51,7 @@ pub enum ReviewerError {
         #[source]
         cause: reqwest::Error,
     },
-    /// `tls-server-name` is not a DNS name, or comes together with a proxy, which kube-apiserver could use.
+    /// `tls-server-name` is no name, or one that comes together with a proxy, which kube-apiserver could use.
     #[error("tls-server-name: {problem}")]
     ServerName {
         /// What is wrong with it.

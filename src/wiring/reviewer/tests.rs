@@ -10,7 +10,6 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::clock::{Clock, SystemClock};
@@ -63,15 +62,7 @@ impl Webhook {
     }
 
     fn connection(&self) -> Connection {
-        Connection {
-            server: Url::parse(&self.url).unwrap(),
-            authority_pem: Some(self.authority.certificate_pem().into_bytes()),
-            insecure: false,
-            tls_server_name: None,
-            proxy: None,
-            client: None,
-            bearer: None,
-        }
+        Connection::to(Url::parse(&self.url).unwrap(), Some(self.authority.certificate_pem().into_bytes()))
     }
 }
 
@@ -115,11 +106,7 @@ async fn ask(connection: &Connection) -> Result<Answer, NoAnswer> {
 }
 
 fn client_certificate(authority: &Authority) -> ClientCertificate {
-    let identity = authority.client_certificate("kube-apiserver", &[], validity()).unwrap();
-    ClientCertificate {
-        certificate_pem: identity.certificate_pem().as_bytes().to_vec(),
-        private_key_pem: Zeroizing::new(identity.private_key_pem().as_bytes().to_vec()),
-    }
+    ClientCertificate::from(&authority.client_certificate("kube-apiserver", &[], validity()).unwrap())
 }
 
 /// The causes of an error as one text.
@@ -196,6 +183,18 @@ async fn the_certificate_must_have_the_hosts_name_or_the_tls_server_name() {
 }
 
 #[tokio::test]
+async fn the_certificate_may_be_for_an_address_that_is_not_the_servers() {
+    let mut webhook = Webhook::start(&["10.0.0.7"], None, accepting).await;
+    let named = |name: &str| Connection { tls_server_name: Some(name.to_owned()), ..webhook.connection() };
+    let error = ask(&named("10.0.0.8")).await.err().unwrap();
+    assert!(causes(&error).contains("not valid for name"), "{}", causes(&error));
+    let connection = named("10.0.0.7");
+    let answer = ask(&connection).await.unwrap();
+    assert_eq!((answer.status, answer.http_version), (StatusCode::OK, Version::HTTP_2));
+    assert_eq!(webhook.seen.recv().await.unwrap().target, "/authenticate?timeout=30s");
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let webhook = Webhook::start(&["127.0.0.1"], None, || {
         Response::builder().status(307).header(header::LOCATION, "/elsewhere").body(Bytes::new()).unwrap()
@@ -224,15 +223,7 @@ async fn a_webhook_that_is_not_there_gives_no_answer_and_no_retry() {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let server = Url::parse(&format!("https://{}/authenticate", socket.local_addr().unwrap())).unwrap();
     let authority_pem = Some(Authority::new("serving", validity()).unwrap().certificate_pem().into_bytes());
-    let connection = Connection {
-        server,
-        authority_pem,
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
-        client: None,
-        bearer: None,
-    };
+    let connection = Connection::to(server, authority_pem);
     let error = ask(&connection).await.err().unwrap();
     let port = connection.server.port().unwrap();
     assert_eq!(error.to_string(), format!("no answer from https://127.0.0.1:{port}/authenticate?timeout=30s"));
@@ -243,15 +234,8 @@ async fn a_webhook_that_is_not_there_gives_no_answer_and_no_retry() {
 #[tokio::test]
 async fn plain_http_works_too() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let connection = Connection {
-        server: Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap(),
-        authority_pem: None,
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
-        client: None,
-        bearer: None,
-    };
+    let server = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let connection = Connection::to(server, None);
     let server = async {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -267,15 +251,8 @@ async fn plain_http_works_too() {
 #[test]
 fn what_cannot_be_used_is_refused_before_anything_is_sent() {
     let authority = Authority::new("serving", validity()).unwrap();
-    let base = || Connection {
-        server: Url::parse("https://127.0.0.1:1/").unwrap(),
-        authority_pem: Some(authority.certificate_pem().into_bytes()),
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
-        client: None,
-        bearer: None,
-    };
+    let pem = || Some(authority.certificate_pem().into_bytes());
+    let base = || Connection::to(Url::parse("https://127.0.0.1:1/").unwrap(), pem());
     let refusal = |connection: Connection| Reviewer::new(&connection).err().unwrap().to_string();
     let mismatched = ClientCertificate {
         certificate_pem: client_certificate(&authority).certificate_pem,
@@ -286,8 +263,8 @@ fn what_cannot_be_used_is_refused_before_anything_is_sent() {
         "client-certificate: the certificate or its key cannot be used; check that they belong together"
     );
     assert_eq!(
-        refusal(Connection { tls_server_name: Some("127.0.0.2".to_owned()), ..base() }),
-        "tls-server-name: is not a DNS name; give a name that the certificate has"
+        refusal(Connection { tls_server_name: Some("two words".to_owned()), ..base() }),
+        "tls-server-name: is neither a DNS name nor an address; give one that the certificate has"
     );
     let (tls_server_name, proxy) =
         (Some("hook.example.com".to_owned()), Some(Url::parse("http://127.0.0.1:9").unwrap()));

@@ -6,15 +6,17 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue};
 use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use super::ReviewerError;
+use super::verifier::{AnyServer, ServerVerifier};
 use crate::wiring::kubeconfig::{ClientCertificate, Connection};
+use crate::wiring::pem;
 
 /// The TLS of a kubeconfig's connection: 1.2 or 1.3, HTTP/2 before HTTP/1.1, as Go's client offers it.
 ///
@@ -25,11 +27,9 @@ pub fn client_config(connection: &Connection) -> Result<ClientConfig, ReviewerEr
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("the provider has cipher suites for both protocol versions");
-    let builder = if connection.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer { provider }))
-    } else {
-        builder.with_root_certificates(roots(connection)?)
-    };
+    let verifier: Arc<dyn ServerCertVerifier> =
+        if connection.insecure { Arc::new(AnyServer { provider }) } else { Arc::new(ServerVerifier::new(connection)?) };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match &connection.client {
         None => builder.with_no_client_auth(),
         Some(client) => {
@@ -40,6 +40,8 @@ pub fn client_config(connection: &Connection) -> Result<ClientConfig, ReviewerEr
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // TLS asks for names only, and not for the URL's when the certificate is for an address.
+    config.enable_sni = connection.other_address().is_none();
     Ok(config)
 }
 
@@ -50,7 +52,9 @@ pub(super) fn under_another_name(
     name: &str,
     url: &mut Url,
 ) -> Result<ClientBuilder, ReviewerError> {
-    let not_dns = ReviewerError::ServerName { problem: "is not a DNS name; give a name that the certificate has" };
+    let not_dns = ReviewerError::ServerName {
+        problem: "is neither a DNS name nor an address; give one that the certificate has",
+    };
     if !matches!(url::Host::parse(name), Ok(url::Host::Domain(_))) {
         return Err(not_dns);
     }
@@ -64,22 +68,36 @@ pub(super) fn under_another_name(
         .dns_resolver(Arc::new(Always { host })))
 }
 
-/// The authorities that a connection trusts: its own, or else the system's.
-///
-/// # Errors
-/// If they cannot be used, or there are none.
-pub fn roots(connection: &Connection) -> Result<RootCertStore, ReviewerError> {
-    let mut roots = RootCertStore::empty();
-    let Some(pem) = &connection.authority_pem else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let is_needed = connection.server.scheme() == "https";
-        return if is_needed && roots.is_empty() { Err(ReviewerError::NoRoots) } else { Ok(roots) };
-    };
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|cause| ReviewerError::Authority { problem: cause.to_string() })?;
-        roots.add(certificate).map_err(|cause| ReviewerError::Authority { problem: cause.to_string() })?;
+/// The certificates that a connection trusts: its own, or else the system's.
+pub(super) struct Roots {
+    pub(super) store: RootCertStore,
+    /// Its own, one by one.
+    pub(super) trusted: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    /// As Go reads them: what is no certificate is overlooked, as long as there is one.
+    pub(super) fn of(connection: &Connection) -> Result<Self, ReviewerError> {
+        let mut store = RootCertStore::empty();
+        let Some(pem) = &connection.authority_pem else {
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let is_needed = connection.server.scheme() == "https";
+            let nothing = is_needed && store.is_empty();
+            return if nothing { Err(ReviewerError::NoRoots) } else { Ok(Self { store, trusted: Vec::new() }) };
+        };
+        let (mut trusted, mut problem) = (Vec::new(), "there is no certificate in it".to_owned());
+        for certificate in CertificateDer::pem_slice_iter(&pem::certificates(pem)) {
+            let added = certificate.map_err(|error| error.to_string()).and_then(|certificate| {
+                store.add(certificate.clone()).map_err(|error| error.to_string())?;
+                Ok(certificate)
+            });
+            match added {
+                Ok(certificate) => trusted.push(certificate),
+                Err(error) => problem = error,
+            }
+        }
+        if trusted.is_empty() { Err(ReviewerError::Authority { problem }) } else { Ok(Self { store, trusted }) }
     }
-    Ok(roots)
 }
 
 fn pem_pair(
@@ -101,46 +119,5 @@ impl Resolve for Always {
     fn resolve(&self, _name: Name) -> Resolving {
         let host = self.host.clone();
         Box::pin(async move { Ok(Box::new(tokio::net::lookup_host((host, 0)).await?) as Addrs) })
-    }
-}
-
-/// Takes any certificate: `insecure-skip-tls-verify`. Signatures are still checked, so that the handshake is sound.
-#[derive(Debug)]
-struct AnyServer {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -8,16 +8,14 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use url::Url;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::kubeconfig::Connection;
-use super::reviewer::roots;
+use super::reviewer::ServerVerifier;
 use super::soundness::Places;
 use crate::app::caller_settings;
 use crate::callers::{Callers, Peer};
@@ -131,11 +129,7 @@ fn server_is_trusted(connection: &Connection, tls: &config::Tls, now: UnixTime) 
     let name = connection.tls_server_name.as_deref().unwrap_or(host);
     let name = ServerName::try_from(name).map_err(|_| Distrust::Name)?;
     let (leaf, intermediates) = chain.split_first().ok_or(Distrust::Authority)?;
-    let roots = roots(connection).map_err(|_| Distrust::Authority)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|_| Distrust::Authority)?;
+    let verifier = ServerVerifier::new(connection).map_err(|_| Distrust::Authority)?;
     let now = rustls_pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.seconds()));
     match verifier.verify_server_cert(leaf, intermediates, &name, &[], now) {
         Ok(_) => Ok(()),

@@ -42,16 +42,11 @@ const BY_CERTIFICATE: &str = "{clientCertificateAuthorityFile: ca.crt, allowedNa
 fn connection(folder: &Path, url: &str, caller: Option<&str>) -> Connection {
     let read = |name: &str| fs::read(folder.join(name)).unwrap();
     Connection {
-        server: Url::parse(url).unwrap(),
-        authority_pem: Some(read("ca.crt")),
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
         client: caller.map(|caller| ClientCertificate {
             certificate_pem: read(&format!("{caller}.crt")),
             private_key_pem: Zeroizing::new(read(&format!("{caller}.key"))),
         }),
-        bearer: None,
+        ..Connection::to(Url::parse(url).unwrap(), Some(read("ca.crt")))
     }
 }
 

@@ -42,31 +42,46 @@ pub(super) fn examine(pem: &[u8], role: Role, now: UnixTime, notes: &mut Notes<'
         let fix = "leave the certificates alone there, and exchange that key";
         role.note(notes, Severity::Warning, "authority_with_key", message, fix);
     }
-    let certificates = match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if !certificates.is_empty() => certificates,
-        Ok(_) => return unreadable(role, "there is no certificate in it".to_owned(), notes),
-        Err(error) => return unreadable(role, format!("a certificate's PEM is broken: {error}"), notes),
-    };
-    let counted = if role == Role::Caller { 1 } else { certificates.len() };
-    let mut ended = 0;
-    for certificate in certificates.iter().take(counted) {
-        match X509Certificate::from_der(certificate) {
-            Ok((_, certificate)) => {
-                ended += usize::from(matches!(Age::of(&certificate, now), Age::Expired));
-                kind(&certificate, role, notes);
-                age(&certificate, role, now, counted > 1, notes);
-            }
-            Err(error) => unreadable(role, format!("a certificate cannot be read: {error}"), notes),
-        }
+    // As Go: what is no certificate is overlooked, as long as there is one.
+    let pem = pem::certificates(pem);
+    let read: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+    let mut certificates: Vec<_> =
+        read.iter().filter_map(|certificate| Some(X509Certificate::from_der(certificate).ok()?.1)).collect();
+    if certificates.is_empty() {
+        return unreadable(role, notes);
     }
-    if counted > 1 && ended == counted {
-        let message = "all of the authorities have expired, and kube-apiserver trusts none of them any more".to_owned();
-        role.note(notes, Severity::Error, "certificate_expired", message, "give the present authority");
+    if role == Role::Caller {
+        certificates.truncate(1);
+    }
+    let counted = certificates.len();
+    let (mut ended, mut early) = (0, 0);
+    for certificate in &certificates {
+        match Age::of(certificate, now) {
+            Age::Expired => ended += 1,
+            Age::NotYetValid => early += 1,
+            Age::ExpiresSoon | Age::Good => {}
+        }
+        kind(certificate, role, notes);
+        age(certificate, role, now, counted > 1, notes);
+    }
+    if counted > 1 && ended + early == counted {
+        let (code, what) = if early == 0 {
+            (
+                "certificate_expired",
+                "all of the authorities have expired, and kube-apiserver trusts none of them any more",
+            )
+        } else {
+            (
+                "certificate_not_yet_valid",
+                "none of the authorities is valid now, and kube-apiserver trusts none of them",
+            )
+        };
+        role.note(notes, Severity::Error, code, what.to_owned(), "give the present authority");
     }
 }
 
-fn unreadable(role: Role, problem: String, notes: &mut Notes<'_>) {
-    let message = format!("kube-apiserver would not start: {problem}");
+fn unreadable(role: Role, notes: &mut Notes<'_>) {
+    let message = "kube-apiserver would not start: there is no certificate in it that can be read".to_owned();
     let fix = "give PEM: blocks that start with -----BEGIN CERTIFICATE-----";
     role.note(notes, Severity::Error, "unreadable_certificate", message, fix);
 }

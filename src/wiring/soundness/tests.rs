@@ -14,10 +14,7 @@ fn authority(days: u32) -> Authority {
 }
 
 fn client(identity: &Identity) -> ClientCertificate {
-    ClientCertificate {
-        certificate_pem: identity.certificate_pem().into(),
-        private_key_pem: Zeroizing::new(identity.private_key_pem().as_bytes().to_vec()),
-    }
+    ClientCertificate::from(identity)
 }
 
 fn caller(days: u32) -> ClientCertificate {
@@ -26,15 +23,9 @@ fn caller(days: u32) -> ClientCertificate {
 
 /// A connection about which there is nothing to say.
 fn sound() -> Connection {
-    Connection {
-        server: Url::parse("https://hook.example.com:8443/authenticate").unwrap(),
-        authority_pem: Some(authority(1000).certificate_pem().into_bytes()),
-        insecure: false,
-        tls_server_name: None,
-        proxy: None,
-        client: Some(caller(1000)),
-        bearer: None,
-    }
+    let server = Url::parse("https://hook.example.com:8443/authenticate").unwrap();
+    let authority_pem = Some(authority(1000).certificate_pem().into_bytes());
+    Connection { client: Some(caller(1000)), ..Connection::to(server, authority_pem) }
 }
 
 /// Severity, code and path of each finding.
@@ -93,7 +84,7 @@ fn authorities_that_kube_apiserver_cannot_use() {
     let early = Authority::new("hooks", tomorrow).unwrap();
     for (pem, severity, code) in [
         ("nothing".to_owned(), Severity::Error, "unreadable_certificate"),
-        (broken, Severity::Error, "unreadable_certificate"),
+        (broken.clone(), Severity::Error, "unreadable_certificate"),
         (signed.certificate_pem().to_owned(), Severity::Warning, "not_an_authority"),
         (early.certificate_pem(), Severity::Error, "certificate_not_yet_valid"),
         (format!("{}{new}", early.certificate_pem()), Severity::Warning, "authority_not_yet_valid"),
@@ -105,9 +96,16 @@ fn authorities_that_kube_apiserver_cannot_use() {
         let connection = Connection { authority_pem: Some(pem.into_bytes()), ..sound() };
         assert_eq!(found(&connection), [(severity, code, path.clone())], "{code}");
     }
+    // Go overlooks what is no certificate, as long as there is one.
+    let overlooked = format!("-----BEGIN CERTIFICATE-----\ncut off\n{broken}{new}");
+    assert_eq!(found(&Connection { authority_pem: Some(overlooked.into_bytes()), ..sound() }), []);
     let both = format!("{old}{}", authority(60).certificate_pem()).into_bytes();
     let codes: Vec<_> = found(&Connection { authority_pem: Some(both), ..sound() }).into_iter().map(|f| f.1).collect();
     assert_eq!(codes, ["authority_expired", "authority_expired", "certificate_expired"]);
+    let neither = format!("{old}{}", early.certificate_pem()).into_bytes();
+    let codes: Vec<_> =
+        found(&Connection { authority_pem: Some(neither), ..sound() }).into_iter().map(|f| f.1).collect();
+    assert_eq!(codes, ["authority_expired", "authority_not_yet_valid", "certificate_not_yet_valid"]);
 }
 
 #[test]

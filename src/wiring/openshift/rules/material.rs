@@ -72,8 +72,9 @@ fn authority(pem: &[u8], path: &str, now: UnixTime, report: &mut Report) {
         let message = format!("{DIES}: it has no certificate that can be read (unable to load root certificates)");
         return report.error("authority_not_pem", path, message, "put PEM certificates there, base64-encoded once");
     }
-    let expired =
-        parsed.iter().filter(|certificate| matches!(Age::with_notice(certificate, now, NOTICE), Age::Expired)).count();
+    let of_age = |is: fn(&Age) -> bool| parsed.iter().filter(|one| is(&Age::with_notice(one, now, NOTICE))).count();
+    let expired = of_age(|age| matches!(age, Age::Expired));
+    let early = of_age(|age| matches!(age, Age::NotYetValid));
     if expired == parsed.len() {
         let message = "the webhook's certificate is not accepted because the authority's certificate has expired";
         report.error(
@@ -86,11 +87,7 @@ fn authority(pem: &[u8], path: &str, now: UnixTime, report: &mut Report) {
         let message = format!("{expired} of the {} authorities have expired", parsed.len());
         report.warning("authority_expired", path, message, "remove them with the next change");
     }
-    let early = parsed
-        .iter()
-        .filter(|certificate| matches!(Age::with_notice(certificate, now, NOTICE), Age::NotYetValid))
-        .count();
-    if early == parsed.len() {
+    if early > 0 && early + expired == parsed.len() {
         let message = "the webhook's certificate is not accepted because the authority's is not valid yet";
         report.error("authority_not_yet_valid", path, message, "check the clocks, or give the present authority");
     } else if early > 0 {

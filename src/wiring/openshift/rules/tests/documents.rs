@@ -335,6 +335,10 @@ fn material_rows() -> Vec<Row> {
             "warning authority_not_yet_valid kubeconfig:clusters[0].cluster.certificate-authority-data",
         ),
         row(
+            &[authority(both(&m.future_authority, &m.old_authority))],
+            "warning authority_expired kubeconfig:clusters[0].cluster.certificate-authority-data, error authority_not_yet_valid kubeconfig:clusters[0].cluster.certificate-authority-data",
+        ),
+        row(
             &[pair(&m.authority_pair)],
             "warning client_certificate_is_authority kubeconfig:users[0].user.client-certificate-data",
         ),
