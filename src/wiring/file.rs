@@ -146,7 +146,10 @@ fn read_up_to(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let length = File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if length as u64 > most {
         const MIB: u64 = 1024 * 1024;
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", most / MIB)));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {} MiB; give the right file", most / MIB),
+        ));
     }
     Ok(bytes)
 }
@@ -274,6 +277,6 @@ mod tests {
     #[test]
     fn what_is_larger_than_the_limit_is_not_read() {
         let error = read(Path::new("/dev/zero"), 1024 * 1024).unwrap_err();
-        assert_eq!(error.to_string(), "it has more than 1 MiB");
+        assert_eq!(error.to_string(), "it has more than 1 MiB; give the right file");
     }
 }

@@ -178,9 +178,12 @@ fn a_file_without_an_end_does_not_fill_the_memory() {
     for (arguments, message) in [
         (
             [&server[..], &["--issuer", "https://idp", "--discovery", "/dev/zero"]].concat(),
-            "/dev/zero: larger than 1 MiB; a discovery document is far smaller",
+            "/dev/zero: cannot be read: it has more than 1 MiB; give the right file",
         ),
-        (vec!["openshift", "check", "--kubeconfig", "/dev/zero"], "/dev/zero: larger than 16 MiB; give a kubeconfig"),
+        (
+            vec!["openshift", "check", "--kubeconfig", "/dev/zero"],
+            "/dev/zero: cannot be read: it has more than 16 MiB; give the right file",
+        ),
         (
             vec![
                 "render",
@@ -192,7 +195,7 @@ fn a_file_without_an_end_does_not_fill_the_memory() {
                 "--write",
                 "/dev/zero",
             ],
-            "/dev/zero: cannot be read: it has more than 16 MiB",
+            "/dev/zero: cannot be read: it has more than 16 MiB; give the right file",
         ),
     ] {
         let (code, out, err) = countersign(folder.path(), &arguments, "");

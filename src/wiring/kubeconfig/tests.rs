@@ -287,7 +287,10 @@ fn a_file_that_has_no_end_does_not_fill_the_memory() {
     let path = folder.path().join("webhook.kubeconfig");
     fs::File::create(&path).unwrap().set_len(16 * 1024 * 1024 + 1).unwrap();
     let error = Connection::from_file(&path).err().unwrap();
-    assert_eq!((error.problem().as_str(), error.is_unreadable()), ("cannot be read: it has more than 16 MiB", true));
+    assert_eq!(
+        (error.problem().as_str(), error.is_unreadable()),
+        ("cannot be read: it has more than 16 MiB; give the right file", true)
+    );
 }
 
 #[test]
