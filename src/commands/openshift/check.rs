@@ -85,20 +85,26 @@ pub(super) async fn check(
     findings.extend(rules::check(&objects, &circumstances));
     if arguments.probe {
         findings.push(match webhook(&objects) {
-            Some(secret) => probe(secret, token, &arguments.audiences).await,
-            None => no_probe("the webhook is not asked because its secret is not there, or cannot be read"),
+            Ok(secret) => probe(secret, token, &arguments.audiences).await,
+            Err(why) => no_probe(why),
         });
     }
     Ok((subject, findings))
 }
 
-/// The secret to probe with: the one that is referred to, or the only one.
-fn webhook(objects: &Objects) -> Option<&Object> {
+/// The secret to probe with: the one that is referred to, or the only one; or why there is none.
+pub(super) fn webhook(objects: &Objects) -> Result<&Object, &'static str> {
     let named = objects
         .authentication()
         .map(|authentication| authentication.text("/spec/webhookTokenAuthenticator/kubeConfig/name"))
-        .and_then(|name| objects.named(Kind::Secret, name));
+        .filter(|name| !name.is_empty());
+    let secret = named.and_then(|name| objects.named(Kind::Secret, name));
     let mut secrets = objects.of(Kind::Secret);
-    let only = secrets.next().filter(|_| secrets.next().is_none());
-    named.or(only)
+    match (secret, secrets.next(), secrets.next()) {
+        (Some(secret), ..) | (None, Some(secret), None) => Ok(secret),
+        (None, Some(_), Some(_)) if named.is_none() => {
+            Err("the webhook is not asked because there are several secrets, and nothing says which is its")
+        }
+        _ => Err("the webhook is not asked because its secret is not there, or cannot be read"),
+    }
 }

@@ -158,3 +158,17 @@ async fn applying_what_is_there_already_says_how_the_cluster_is() {
     );
     assert!(report.findings.iter().any(|finding| finding.code == "webhook_not_observed"));
 }
+
+#[test]
+fn of_several_secrets_none_is_probed_unless_one_is_referred_to() {
+    let mut objects = documents();
+    assert_eq!(check::webhook(&objects).unwrap().name(), "hook");
+    objects.add(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other"}}));
+    assert_eq!(check::webhook(&objects).unwrap().name(), "hook");
+    objects.drop_kind(Kind::Authentication);
+    let why = "the webhook is not asked because there are several secrets, and nothing says which is its";
+    assert_eq!(check::webhook(&objects).err(), Some(why));
+    objects.drop_kind(Kind::Secret);
+    let why = "the webhook is not asked because its secret is not there, or cannot be read";
+    assert_eq!(check::webhook(&objects).err(), Some(why));
+}

@@ -1,5 +1,7 @@
 //! Kubernetes objects from files, from standard input or from a cluster.
 
+use std::fmt;
+
 use serde_json::Value;
 use serde_saphyr::{Options, budget, options};
 
@@ -38,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Authentication,
         Self::ClusterOperator,
         Self::ClusterVersion,
@@ -77,6 +79,21 @@ impl Kind {
     fn of(value: &Value) -> Option<Self> {
         let text = |name| value.get(name).and_then(Value::as_str).unwrap_or_default();
         Self::ALL.into_iter().find(|known| known.name() == text("kind") && known.api_version() == text("apiVersion"))
+    }
+}
+
+/// What an object is that is not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Its `kind`.
+    pub kind: String,
+    /// Its `apiVersion`.
+    pub api_version: String,
+}
+
+impl fmt::Display for Other {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kind, self.api_version)
     }
 }
 
@@ -132,8 +149,8 @@ impl From<Value> for Object {
 #[derive(Clone, Default)]
 pub struct Objects {
     known: Vec<(Kind, Object)>,
-    /// Kinds (with their API versions) that were there and are not looked at.
-    pub others: Vec<String>,
+    /// What was there and is not looked at.
+    pub others: Vec<Other>,
     /// Whether these are a cluster's objects, so that what is not among them does not exist.
     pub is_complete: bool,
 }
@@ -181,8 +198,8 @@ impl Objects {
         if let Some(kind) = Kind::of(&value) {
             self.known.push((kind, Object(value)));
         } else {
-            let text = |name| value.get(name).and_then(Value::as_str).unwrap_or_default();
-            self.others.push(format!("{} ({})", text("kind"), text("apiVersion")));
+            let text = |name| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            self.others.push(Other { kind: text("kind"), api_version: text("apiVersion") });
         }
     }
 
@@ -284,6 +301,10 @@ mod tests {
         objects.of(kind).map(|object| format!("{}/{}", object.namespace(), object.name())).collect()
     }
 
+    fn others(objects: &Objects) -> Vec<String> {
+        objects.others.iter().map(Other::to_string).collect()
+    }
+
     #[test]
     fn documents_of_any_mix_are_read() {
         let objects = read(
@@ -293,7 +314,7 @@ mod tests {
         .unwrap();
         assert_eq!(names(&objects, Kind::Secret), ["openshift-config/a"]);
         assert_eq!(names(&objects, Kind::ConfigMap), ["/b"]);
-        assert_eq!(objects.others, ["Pod (v1)"]);
+        assert_eq!(others(&objects), ["Pod (v1)"]);
     }
 
     #[test]
@@ -318,7 +339,7 @@ mod tests {
         let objects =
             read("kind: Authentication\napiVersion: operator.openshift.io/v1\nmetadata: {name: cluster}").unwrap();
         assert!(objects.authentication().is_none());
-        assert_eq!(objects.others, ["Authentication (operator.openshift.io/v1)"]);
+        assert_eq!(others(&objects), ["Authentication (operator.openshift.io/v1)"]);
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn stray(objects: &Objects, secret: &str, metadata: Option<&str>) -> Result<(), 
             }
         }
     }
-    objects.others.first().map_or(Ok(()), |what| Err(PlanError::Stray { what: what.clone() }))
+    objects.others.first().map_or(Ok(()), |what| Err(PlanError::Stray { what: what.to_string() }))
 }
 
 /// The object as it is applied: without what a server adds, in the namespace that counts, with data in one form.

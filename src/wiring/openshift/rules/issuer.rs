@@ -6,7 +6,9 @@ use super::super::METADATA_KEY;
 use super::super::objects::{Kind, Object, Objects};
 use super::Authentication;
 use super::report::Report;
+use crate::clock::UnixTime;
 use crate::config::GoUrl;
+use crate::wiring::pki::folder::date;
 
 const PATH: &str = "spec.serviceAccountIssuer";
 
@@ -16,11 +18,11 @@ const DEFAULT: &str = "https://kubernetes.default.svc";
 /// More trusted issuers are an error of the operator's controller.
 const MAX_TRUSTED: usize = 10;
 
-pub(super) fn check(authentication: &Authentication<'_>, objects: &Objects, report: &mut Report) {
+pub(super) fn check(authentication: &Authentication<'_>, objects: &Objects, now: UnixTime, report: &mut Report) {
     let issuer = authentication.object.text("/spec/serviceAccountIssuer");
     form(issuer, report);
     let api_server = objects.named(Kind::KubeApiServer, "cluster");
-    let trusted = api_server.map(trusted).unwrap_or_default();
+    let trusted = api_server.map(|api_server| trusted(api_server, now)).unwrap_or_default();
     if api_server.is_some() {
         change(issuer, &trusted, report);
     }
@@ -64,7 +66,9 @@ struct Trusted<'a> {
     until: Option<&'a str>,
 }
 
-fn trusted(api_server: &Object) -> Vec<Trusted<'_>> {
+/// Without those whose time is over: the operator takes them out within a minute.
+fn trusted(api_server: &Object, now: UnixTime) -> Vec<Trusted<'_>> {
+    let now = date(now);
     api_server
         .list("/status/serviceAccountIssuers")
         .iter()
@@ -72,6 +76,8 @@ fn trusted(api_server: &Object) -> Vec<Trusted<'_>> {
             name: entry.get("name").and_then(Value::as_str).unwrap_or_default(),
             until: entry.get("expirationTime").and_then(Value::as_str),
         })
+        // Kubernetes writes all times in one form, in which they are in order.
+        .filter(|entry| entry.until.is_none_or(|until| until > now.as_str()))
         .collect()
 }
 

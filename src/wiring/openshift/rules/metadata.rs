@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::super::objects::{Kind, Object, Objects};
 use super::super::{METADATA_KEY, NAMESPACE};
 use super::report::Report;
-use super::{Authentication, Type};
+use super::{Authentication, Type, schema};
 use crate::wiring::address;
 
 const PATH: &str = "spec.oauthMetadata.name";
@@ -89,6 +89,7 @@ fn namespace(config_map: &Object, report: &mut Report) {
 
 pub(super) fn check_config_map(config_map: &Object, report: &mut Report) {
     let path = format!("configmap/{}:data.{METADATA_KEY}", config_map.name());
+    schema::check_config_map(config_map, &format!("configmap/{}:", config_map.name()), report);
     let Some(text) = config_map.at("/data").get(METADATA_KEY).and_then(Value::as_str) else {
         let is_binary = config_map.at("/binaryData").get(METADATA_KEY).is_some();
         let why = if is_binary { "it is in binaryData, which is not used" } else { "the key is missing" };

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use self::report::Report;
 use super::AUTHENTICATION;
-use super::objects::{Kind, Object, Objects};
+use super::objects::{Kind, Object, Objects, Other};
 use crate::clock::UnixTime;
 use crate::findings::{Finding, Findings, Severity};
 
@@ -52,7 +52,7 @@ pub fn check(objects: &Objects, circumstances: &Circumstances) -> Findings {
         let authentication = Authentication::of(object);
         authentication::check(&authentication, &mut report);
         oidc::check(&authentication, &mut report);
-        issuer::check(&authentication, objects, &mut report);
+        issuer::check(&authentication, objects, circumstances.now, &mut report);
         if let Some(name) = authentication.webhook_in_question() {
             secret::check_reference(name, objects, circumstances.now, &mut report);
         }
@@ -148,14 +148,31 @@ fn names(objects: &Objects, report: &mut Report) {
         }
     }
     for other in &objects.others {
-        if other.starts_with("Authentication (") {
-            report.warning(
-                "other_authentication",
-                "apiVersion",
-                format!("{other} was not looked at because it is another API's kind or version"),
-                "the one that refers to a webhook is of config.openshift.io/v1",
-            );
-        }
+        strange(other, report);
+    }
+}
+
+/// An object that is none of those that are looked at, and perhaps was meant to be one.
+fn strange(other: &Other, report: &mut Report) {
+    let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(&other.kind)) else { return };
+    let group = |version: &str| version.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
+    let is_same_group = group(&other.api_version) == group(kind.api_version());
+    if is_same_group || other.api_version.is_empty() {
+        let (name, version) = (kind.name(), kind.api_version());
+        let (path, remedy) = if other.kind == name {
+            ("apiVersion", format!("write {version}"))
+        } else {
+            ("kind", format!("write {name}, in exactly this spelling, of {version}"))
+        };
+        let message = format!("{other} was not looked at because the API has no such kind and refuses it");
+        report.error("kind_unknown", path, message, remedy);
+    } else if kind == Kind::Authentication {
+        report.warning(
+            "other_authentication",
+            "apiVersion",
+            format!("{other} was not looked at because it is another API's"),
+            "the one that refers to a webhook is of config.openshift.io/v1",
+        );
     }
 }
 

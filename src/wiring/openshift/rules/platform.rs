@@ -76,12 +76,15 @@ fn microshift(objects: &Objects, report: &mut Report) {
 
 fn version(cluster_version: &Object, objects: &Objects, report: &mut Report) {
     const PATH: &str = "clusterversion/version:status.desired.version";
-    let Some(minor) = minor(cluster_version) else { return };
-    if minor < 6 {
+    let Some((major, minor)) = numbers(cluster_version) else { return };
+    if major > 4 {
+        return;
+    }
+    if major < 4 || minor < 6 {
         report.error(
             "version_too_old",
             PATH,
-            format!("the webhook is not honored because no operator of OpenShift 4.{minor} reads the reference"),
+            format!("the webhook is not honored because no operator of OpenShift {major}.{minor} reads the reference"),
             "upgrade to 4.8 or later",
         );
     } else if minor == 6 {
@@ -126,16 +129,13 @@ fn upgrade(cluster_version: &Object, report: &mut Report) {
     }
 }
 
-/// The minor version of an OpenShift 4.
-fn minor(cluster_version: &Object) -> Option<u32> {
+/// The version's first two numbers.
+fn numbers(cluster_version: &Object) -> Option<(u32, u32)> {
     let desired = cluster_version.text("/status/desired/version");
     let newest = cluster_version.text("/status/history/0/version");
     let version = if desired.is_empty() { newest } else { desired };
     let mut parts = version.split(['.', '-']);
-    if parts.next()? != "4" {
-        return None;
-    }
-    parts.next()?.parse().ok()
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// The status and message of a condition.

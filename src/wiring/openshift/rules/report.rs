@@ -39,6 +39,13 @@ impl Report {
         self.push(code, Severity::Info, path.into(), message.into(), remedy.into());
     }
 
+    /// Takes over the findings about an object, whose fields' paths begin with `place`.
+    pub(super) fn adopt(&mut self, other: Self, place: &str) {
+        for finding in &other.findings {
+            self.findings.push(Finding { path: format!("{place}{}", finding.path), ..finding.clone() });
+        }
+    }
+
     pub(super) fn into_findings(self) -> Findings {
         self.findings
     }

@@ -11,9 +11,15 @@ use crate::findings::FieldPath;
 /// A part of the schema: the fields of an object, or what a value must be.
 enum Schema {
     Any,
+    Flag,
     List(&'static Self),
-    Object { required: &'static [&'static str], fields: &'static [(&'static str, Self)] },
+    Object {
+        required: &'static [&'static str],
+        fields: &'static [(&'static str, Self)],
+    },
     String,
+    /// Any fields, each of them text.
+    Texts,
 }
 
 const REFERENCE: Schema = Schema::Object { required: &["name"], fields: &[("name", Schema::String)] };
@@ -55,6 +61,61 @@ const AUTHENTICATION: Schema = Schema::Object {
     ],
 };
 
+const SECRET: Schema = Schema::Object {
+    required: &["metadata"],
+    fields: &[
+        ("apiVersion", Schema::String),
+        ("kind", Schema::String),
+        ("metadata", METADATA),
+        ("data", Schema::Texts),
+        ("stringData", Schema::Texts),
+        ("type", Schema::String),
+        ("immutable", Schema::Flag),
+    ],
+};
+
+const CONFIG_MAP: Schema = Schema::Object {
+    required: &["metadata"],
+    fields: &[
+        ("apiVersion", Schema::String),
+        ("kind", Schema::String),
+        ("metadata", METADATA),
+        ("data", Schema::Texts),
+        ("binaryData", Schema::Texts),
+        ("immutable", Schema::Flag),
+    ],
+};
+
+/// What people write of it; what a server adds is not theirs to get wrong.
+const METADATA: Schema = Schema::Object {
+    required: &["name"],
+    fields: &[
+        ("name", Schema::String),
+        ("namespace", Schema::String),
+        ("labels", Schema::Texts),
+        ("annotations", Schema::Texts),
+        ("creationTimestamp", Schema::Any),
+        ("deletionGracePeriodSeconds", Schema::Any),
+        ("deletionTimestamp", Schema::Any),
+        ("finalizers", Schema::Any),
+        ("generateName", Schema::String),
+        ("generation", Schema::Any),
+        ("managedFields", Schema::Any),
+        ("ownerReferences", Schema::Any),
+        ("resourceVersion", Schema::String),
+        ("selfLink", Schema::String),
+        ("uid", Schema::String),
+    ],
+};
+
+/// The keys that the API demands of a secret of some types.
+const SECRET_TYPES: [(&str, &[&str]); 4] = [
+    ("kubernetes.io/dockercfg", &[".dockercfg"]),
+    ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
+    ("kubernetes.io/ssh-auth", &["ssh-privatekey"]),
+    ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
+];
+
 const TYPES: [&str; 4] = ["", "None", "IntegratedOAuth", "OIDC"];
 
 pub(super) fn check(authentication: &Object, report: &mut Report) {
@@ -77,23 +138,51 @@ pub(super) fn check(authentication: &Object, report: &mut Report) {
         ("spec.webhookTokenAuthenticator.kubeConfig.name", "/spec/webhookTokenAuthenticator/kubeConfig/name"),
         ("status.integratedOAuthMetadata.name", "/status/integratedOAuthMetadata/name"),
     ] {
-        let name = authentication.text(pointer);
-        if !name.is_empty() && !is_name(name) {
-            let message = format!("the API refuses {name:?} because it is not a name that an object can have");
-            report.error(
-                "name_invalid",
-                path,
-                message,
-                "use lower-case letters, digits, `-` and `.`, at most 253 in all",
-            );
-        }
+        name(authentication.text(pointer), path, report);
+    }
+}
+
+/// A secret as the API takes it; `place` is what its fields' paths begin with.
+pub(super) fn check_secret(secret: &Object, place: &str, report: &mut Report) {
+    check_plain(secret, &SECRET, place, report);
+    let kind = secret.text("/type");
+    let demanded = SECRET_TYPES.iter().find(|(known, _)| *known == kind).map_or(&[][..], |(_, keys)| *keys);
+    let has = |key: &str| ["/data", "/stringData"].into_iter().any(|field| secret.at(field).get(key).is_some());
+    let missing: Vec<&str> = demanded.iter().copied().filter(|key| !has(key)).collect();
+    if !missing.is_empty() {
+        let message = format!("the API refuses the secret because its type demands {}", missing.join(" and "));
+        report.error("secret_type", format!("{place}type"), message, "leave the type out, or write Opaque");
+    }
+}
+
+/// A config map as the API takes it.
+pub(super) fn check_config_map(config_map: &Object, place: &str, report: &mut Report) {
+    check_plain(config_map, &CONFIG_MAP, place, report);
+}
+
+fn check_plain(object: &Object, schema: &Schema, place: &str, report: &mut Report) {
+    let mut own = Report::default();
+    fit(object.value(), schema, &FieldPath::root(), &mut own);
+    name(object.name(), "metadata.name", &mut own);
+    report.adopt(own, place);
+}
+
+fn name(name: &str, path: &str, report: &mut Report) {
+    if !name.is_empty() && !is_name(name) {
+        let message = format!("the API refuses {name:?} because it is not a name that an object can have");
+        report.error("name_invalid", path, message, "use lower-case letters, digits, `-` and `.`, at most 253 in all");
     }
 }
 
 fn fit(value: &Value, schema: &Schema, path: &FieldPath, report: &mut Report) {
     match (schema, value) {
         // An absent field and a null one are the same to the API server.
-        (Schema::Any, _) | (_, Value::Null) | (Schema::String, Value::String(_)) => {}
+        (Schema::Any, _) | (_, Value::Null) | (Schema::Flag, Value::Bool(_)) | (Schema::String, Value::String(_)) => {}
+        (Schema::Texts, Value::Object(map)) => {
+            for (name, value) in map {
+                fit(value, &Schema::String, &path.field(name), report);
+            }
+        }
         (Schema::List(items), Value::Array(values)) => {
             for (index, value) in values.iter().enumerate() {
                 fit(value, items, &path.index(index), report);
@@ -102,7 +191,8 @@ fn fit(value: &Value, schema: &Schema, path: &FieldPath, report: &mut Report) {
         (Schema::Object { required, fields }, Value::Object(map)) => fit_fields(map, required, fields, path, report),
         (Schema::String, _) => wrong_type("text", path, report),
         (Schema::List(_), _) => wrong_type("a list", path, report),
-        (Schema::Object { .. }, _) => wrong_type("a mapping of fields", path, report),
+        (Schema::Flag, _) => wrong_type("true or false", path, report),
+        (Schema::Object { .. } | Schema::Texts, _) => wrong_type("a mapping of fields", path, report),
     }
 }
 

@@ -9,6 +9,7 @@ use super::super::objects::{Kind, Object, Objects};
 use super::super::{KUBECONFIG_KEY, NAMESPACE};
 use super::kubeconfig;
 use super::report::Report;
+use super::schema;
 use crate::clock::UnixTime;
 
 /// What is in force when the operator does not take the new webhook.
@@ -47,6 +48,7 @@ pub(super) fn looks_like_a_webhook(secret: &Object) -> bool {
 
 pub(super) fn check(secret: &Object, now: UnixTime, report: &mut Report) {
     let place = format!("secret/{}:", secret.name());
+    schema::check_secret(secret, &place, report);
     namespace(secret, &place, report);
     if let Some((text, path)) = text(secret, &place, report) {
         kubeconfig::check(&text, &path, now, report);
@@ -91,10 +93,8 @@ fn text(secret: &Object, place: &str, report: &mut Report) -> Option<(Zeroizing<
         key_missing(secret, path, report);
         return None;
     };
-    let Some(text) = value.as_str() else {
-        report.error("wrong_type", path, "the API refuses the secret because this must be text", "put it in quotes");
-        return None;
-    };
+    // What is no text has been reported with all other fields.
+    let text = value.as_str()?;
     let bytes = if plain.is_some() { Some(text.as_bytes().to_vec()) } else { decode(text) };
     let Some(bytes) = bytes.map(Zeroizing::new) else {
         let message = "the API refuses the secret because this is not base64";

@@ -39,6 +39,16 @@ const ROWS: &[Row] = &[
         "error version_too_old clusterversion/version:status.desired.version",
     ),
     (
+        &[("version/status/desired/version", "\"4.1.0\"")],
+        "error version_too_old clusterversion/version:status.desired.version",
+    ),
+    (
+        &[("version/status/desired/version", "\"3.11.784\"")],
+        "error version_too_old clusterversion/version:status.desired.version",
+    ),
+    (&[("version/status/desired/version", "\"4.8.0-fc.3\"")], ""),
+    (&[("version/status/desired/version", "\"5.0.0\"")], ""),
+    (
         &[("version/status/desired/version", "\"4.6.1\"")],
         "warning version_v1beta1 clusterversion/version:status.desired.version",
     ),
@@ -142,6 +152,17 @@ const ROWS: &[Row] = &[
             r#"[{"name": "https://old", "expirationTime": "2027-01-16T08:00:00Z"}]"#,
         )],
         "info service_account_issuer_former kubeapiserver/cluster:status.serviceAccountIssuers",
+    ),
+    // Its time is over, so that nothing of it counts any more.
+    (
+        &[
+            ("metadata/issuer", "\"https://old\""),
+            (
+                "api_server/status/serviceAccountIssuers",
+                r#"[{"name": "https://old", "expirationTime": "2027-01-15T07:59:59Z"}]"#,
+            ),
+        ],
+        "",
     ),
     (
         &[

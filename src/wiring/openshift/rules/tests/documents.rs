@@ -51,9 +51,26 @@ fn authentication_rows() -> Vec<Row> {
             "error authentication_name metadata.name, info authentication_not_given",
         ),
         row(
-            &[("authentication", "apiVersion", json!("config.openshift.io/v2"))],
-            "warning other_authentication apiVersion, info authentication_not_given",
+            &[("authentication", "apiVersion", json!("config.openshift.io/v1beta1"))],
+            "error kind_unknown apiVersion, info authentication_not_given",
         ),
+        row(
+            &[("authentication", "apiVersion", json!(GONE))],
+            "error kind_unknown apiVersion, info authentication_not_given",
+        ),
+        row(
+            &[("authentication", "kind", json!("authentication"))],
+            "error kind_unknown kind, info authentication_not_given",
+        ),
+        row(
+            &[("secret", "kind", json!("secret"))],
+            "error kind_unknown kind, warning secret_not_given spec.webhookTokenAuthenticator.kubeConfig.name",
+        ),
+        row(
+            &[("config_map", "apiVersion", json!("v2"))],
+            "error kind_unknown apiVersion, warning metadata_not_given spec.oauthMetadata.name",
+        ),
+        row(&[("authentication 2", "", json!({"apiVersion": "apps/v1", "kind": "Deployment"}))], ""),
         row(
             &[("authentication", "apiVersion", json!("operator.openshift.io/v1"))],
             "warning other_authentication apiVersion, info authentication_not_given",
@@ -175,6 +192,27 @@ fn reference_rows() -> Vec<Row> {
             &[("secret", "stringData/kubeConfig", json!("just a text"))],
             "error kubeconfig_unreadable secret/hook:stringData.kubeConfig",
         ),
+        row(&[("secret", "datta", json!({}))], "error unknown_field secret/hook:datta"),
+        row(&[("secret", "metadata/label", json!({}))], "error unknown_field secret/hook:metadata.label"),
+        row(&[("secret", "metadata/labels", json!({"a": true}))], "error wrong_type secret/hook:metadata.labels.a"),
+        row(&[("secret", "immutable", json!("yes"))], "error wrong_type secret/hook:immutable"),
+        row(&[("secret", "immutable", json!(true))], ""),
+        row(&[("secret", "data/more", json!(5))], "error wrong_type secret/hook:data.more"),
+        row(&[("secret", "type", json!("Opaque"))], ""),
+        row(&[("secret", "type", json!("kubernetes.io/tls"))], "error secret_type secret/hook:type"),
+        row(
+            &[
+                ("secret", "type", json!("kubernetes.io/tls")),
+                ("secret", "stringData", json!({"tls.crt": "", "tls.key": ""})),
+            ],
+            "",
+        ),
+        row(
+            &[("secret", "metadata/name", json!("Hook")), (NAME, "", json!("Hook"))],
+            "error name_invalid spec.webhookTokenAuthenticator.kubeConfig.name, error name_invalid secret/Hook:metadata.name",
+        ),
+        row(&[("config_map", "datta", json!({}))], "error unknown_field configmap/meta:datta"),
+        row(&[("config_map", "data/more", json!(5))], "error wrong_type configmap/meta:data.more"),
         row(&[("secret again", "", well()["secret"].clone())], "error secret_duplicate secret/hook:metadata.name"),
         row(
             &[("metadata again", "", well()["config_map"].clone())],
