@@ -218,3 +218,19 @@ fn the_charts_copies_are_copies() {
         assert_eq!(read(copy), read(original), "{copy}");
     }
 }
+
+/// The service's user reads the key by its group alone, so leaving out a command leaves it without its key.
+#[test]
+fn the_units_commands_are_those_of_the_page_and_give_its_user_the_key() {
+    let unit = read("countersign.service");
+    let page = fs::read_to_string(deploy().join("../docs/deployment.md")).unwrap();
+    let commands: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    assert_eq!(commands.len(), 5);
+    for command in &commands {
+        assert!(page.contains(&format!("\n# {command}\n")), "docs/deployment.md lacks: {command}");
+    }
+    assert!(unit.contains("\nUser=countersign\nGroup=countersign\n"));
+    assert!(commands[0].starts_with("useradd ") && commands[0].ends_with(" countersign"));
+    let key = commands.iter().find(|command| command.contains("tls.key")).unwrap();
+    assert!(key.starts_with("install -o root -g countersign -m 0640 "), "{key}");
+}

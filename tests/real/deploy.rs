@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
@@ -109,14 +109,18 @@ const ISSUER: [&str; 2] = [
     "authenticationConfiguration.jwt[0].issuer.audiences[0]=kubernetes",
 ];
 
-/// The chart with these values, rendered, each document by itself.
-fn rendered(values: &[&str]) -> Vec<Value> {
+fn helm(values: &[&str]) -> Output {
     let mut command = Command::new(component("HELM"));
     command.args(["template", "countersign", &deploy("helm/countersign"), "--namespace", "countersign"]);
     for value in ISSUER.iter().chain(values) {
         command.args(["--set", value]);
     }
-    let output = command.output().unwrap();
+    command.output().unwrap()
+}
+
+/// The chart with these values, rendered, each document by itself.
+fn rendered(values: &[&str]) -> Vec<Value> {
+    let output = helm(values);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let documents = text.split("\n---\n").filter(|document| document.contains("kind:"));
@@ -184,6 +188,42 @@ async fn the_chart_is_taken_in_all_its_variants_and_fits_the_schema() {
     misspelt[0]["spec"]["template"]["spec"]["containers"][0]["resource"] = json!({});
     let output = kubeconform(&schemas, &write(&rig, "misspelt.json", &misspelt));
     assert!(output.contains("Invalid: 1"), "{output}");
+}
+
+fn image(values: &[&str]) -> String {
+    let workload = rendered(values).into_iter().find(|document| document["kind"] == "Deployment").unwrap();
+    workload["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs tests/real/setup.sh"]
+fn the_charts_image_has_the_tag_or_the_digest_that_is_given() {
+    assert_eq!(image(&[]), concat!("countersign:", env!("CARGO_PKG_VERSION")));
+    assert_eq!(image(&["image.tag=v2"]), "countersign:v2");
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let given = [&*format!("image.digest={digest}"), "image.repository=registry.example.com/countersign"];
+    assert_eq!(image(&given), format!("registry.example.com/countersign@{digest}"));
+}
+
+#[test]
+#[ignore = "needs tests/real/setup.sh"]
+fn values_that_the_chart_would_overlook_or_could_not_use_are_refused() {
+    for (values, part) in [
+        (&["image.digest=0123"][..], "/image/digest"),
+        (&["image.tag=sha256:0123"], "/image/tag"),
+        (&["image.digests=x"], "digests"),
+        (&["kind=daemonset"], "/kind"),
+        (&["ports.reviews=0"], "/ports/reviews"),
+        (&["config.server.address=0.0.0.0:1"], "config.server.address: the chart sets it"),
+        (&["config.stateDirectory=/tmp"], "config.stateDirectory: the chart sets it"),
+        (&["kind=DaemonSet", "service.clusterIP=10.0.0.50"], "service.clusterIP: a DaemonSet"),
+        (&["kind=DaemonSet", "serviceMonitor.enabled=true"], "serviceMonitor.enabled: a DaemonSet"),
+        (&["kind=DaemonSet", "autoscaling.enabled=true"], "autoscaling.enabled: a DaemonSet"),
+    ] {
+        let output = helm(values);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(part), "{values:?}: {text}");
+    }
 }
 
 /// The chart's configuration is one that the program takes.

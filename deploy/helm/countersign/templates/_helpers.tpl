@@ -26,3 +26,26 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "stateDirectory" "/var/lib/countersign/state" -}}
 {{- mergeOverwrite (deepCopy .Values.config) $own | toYaml -}}
 {{- end }}
+{{- define "countersign.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end -}}
+{{- end }}
+{{- /* What would be overlooked is refused. */ -}}
+{{- define "countersign.contradictions" -}}
+{{- $server := dig "server" dict .Values.config -}}
+{{- range $field := list "address" "tls" -}}
+  {{- if hasKey $server $field }}{{ fail (printf "config.server.%s: the chart sets it; see ports and tls" $field) }}{{ end -}}
+{{- end -}}
+{{- if hasKey (dig "callers" dict $server) "clientCertificateAuthorityFile" -}}
+  {{- fail "config.server.callers.clientCertificateAuthorityFile: the chart sets it; see callers.configMapName" -}}
+{{- end -}}
+{{- range $field := list "admin" "authenticationConfiguration" "authenticationConfigurationFile" "stateDirectory" -}}
+  {{- if hasKey $.Values.config $field }}{{ fail (printf "config.%s: the chart sets it; see ports and authenticationConfiguration" $field) }}{{ end -}}
+{{- end -}}
+{{- if eq .Values.kind "DaemonSet" -}}
+  {{- if .Values.service.clusterIP }}{{ fail "service.clusterIP: a DaemonSet listens on loopback and has no Service" }}{{ end -}}
+  {{- if .Values.serviceMonitor.enabled }}{{ fail "serviceMonitor.enabled: a DaemonSet's metrics are on loopback, where nothing in the cluster's network reads them" }}{{ end -}}
+  {{- if .Values.autoscaling.enabled }}{{ fail "autoscaling.enabled: a DaemonSet has as many pods as there are nodes" }}{{ end -}}
+{{- end -}}
+{{- end }}
