@@ -202,6 +202,33 @@ fn what_dev_prints_to_paste_works_as_long_as_it_serves() {
 }
 
 #[test]
+fn what_comes_through_pipes_is_read_as_files_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = |name: &str, content: String| {
+        let pipe = path(folder.path(), name);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, content).unwrap()
+        });
+        (pipe, writer)
+    };
+    // Longer than a label may be: resolvers refuse it without asking anybody.
+    let host = format!("{}.invalid", "a".repeat(64));
+    let kubeconfig = format!(
+        "current-context: it\ncontexts: [{{name: it, context: {{cluster: it, user: it}}}}]\n\
+         clusters: [{{name: it, cluster: {{server: 'http://{host}/a'}}}}]\nusers: [{{name: it, user: {{}}}}]\n"
+    );
+    let (kubeconfig, one) = pipe("kubeconfig", kubeconfig);
+    let (token, other) = pipe("token", "a.b.c".to_owned());
+    let ended = run(&["review", "--kubeconfig", &kubeconfig, "--token-file", &token]);
+    let message = ended.failed_with(3);
+    assert!(message.starts_with(&format!("no answer from http://{host}/a")), "{message}");
+    one.join().unwrap();
+    other.join().unwrap();
+}
+
+#[test]
 fn explain_marks_the_place_in_an_expression_that_failed() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
