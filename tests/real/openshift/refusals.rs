@@ -172,13 +172,13 @@ async fn strict_validation_and_stale_versions_are_understood_in_each_form() {
     let owned = refusal(with(json!({"type": "None"})), Change::Apply { force: false }).await;
     assert!(owned.is_field_conflict() && !owned.is_stale(), "{owned}");
 
-    // Through the command: a field that our own check does not know of, in a secret.
+    // Through the command: a label that our own check does not look at, on a secret.
     let manifest = std::fs::read_to_string(&stage.manifest).unwrap();
-    std::fs::write(&stage.manifest, manifest.replace("type: Opaque", "type: Opaque\nkind-of: secret")).unwrap();
+    std::fs::write(&stage.manifest, manifest.replacen("labels:\n", "labels:\n    no label: x\n", 1)).unwrap();
     let stopped = stage.apply(&["--force-conflicts"]).await;
     let said = text(&stopped.stderr);
     assert_eq!(stopped.status.code(), Some(1), "{said}");
-    assert!(said.contains("secret/countersign-webhook (dry run): ") && said.contains("kind-of"), "{said}");
+    assert!(said.contains("secret/countersign-webhook (dry run): ") && said.contains("no label"), "{said}");
     assert!(said.contains("mend the document; nothing was changed"), "{said}");
 }
 
