@@ -1,6 +1,7 @@
 //! OpenShift's `Authentication` in a real API server: rendered, applied, checked, reverted. Only what OpenShift's operators would
 //! do is played (see [`operators`]); the API, its validation, its conflicts and the login are real.
 
+mod agreement;
 mod operators;
 mod refusals;
 mod stage;

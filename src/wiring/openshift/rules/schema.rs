@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::objects::Object;
 use super::report::Report;
+use super::secret::decode;
 use crate::findings::FieldPath;
 
 /// A part of the schema: the fields of an object, or what a value must be.
@@ -145,6 +146,13 @@ pub(super) fn check(authentication: &Object, report: &mut Report) {
 /// A secret as the API takes it; `place` is what its fields' paths begin with.
 pub(super) fn check_secret(secret: &Object, place: &str, report: &mut Report) {
     check_plain(secret, &SECRET, place, report);
+    for (key, value) in secret.at("/data").as_object().into_iter().flatten() {
+        if value.as_str().is_some_and(|text| decode(text).is_none()) {
+            let message = "the API refuses the secret because this is not base64";
+            let remedy = "encode the file with base64 -w0, or use stringData";
+            report.error("secret_not_base64", format!("{place}data.{key}"), message, remedy);
+        }
+    }
     let kind = secret.text("/type");
     let demanded = SECRET_TYPES.iter().find(|(known, _)| *known == kind).map_or(&[][..], |(_, keys)| *keys);
     let has = |key: &str| ["/data", "/stringData"].into_iter().any(|field| secret.at(field).get(key).is_some());

@@ -93,14 +93,10 @@ fn text(secret: &Object, place: &str, report: &mut Report) -> Option<(Zeroizing<
         key_missing(secret, path, report);
         return None;
     };
-    // What is no text has been reported with all other fields.
+    // What is no text, or no base64, has been reported with all other fields.
     let text = value.as_str()?;
     let bytes = if plain.is_some() { Some(text.as_bytes().to_vec()) } else { decode(text) };
-    let Some(bytes) = bytes.map(Zeroizing::new) else {
-        let message = "the API refuses the secret because this is not base64";
-        report.error("secret_not_base64", path, message, "encode the file with base64 -w0, or use stringData");
-        return None;
-    };
+    let bytes = Zeroizing::new(bytes?);
     if bytes.len() > MAX_BYTES {
         let message = "the API refuses the secret because it has more than 1 MiB";
         report.error("secret_too_large", path.clone(), message, "leave one cluster, one user and one context in it");
