@@ -368,8 +368,13 @@ async fn a_peer_that_stalls_before_or_within_the_handshake_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_peer_that_hangs_up_before_or_within_the_handshake_is_told_from_one_that_speaks_something_else() {
-    let not_tls: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
-    for (said, code) in BEGINNINGS.map(|said| (said, "tls_failed")).into_iter().chain([(not_tls, "not_tls")]) {
+    let others: [(&[u8], _); 3] = [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not_tls"),
+        // Fatal alerts: protocol_version, handshake_failure.
+        (b"\x15\x03\x01\x00\x02\x02\x46", "tls_version"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "tls_alert"),
+    ];
+    for (said, code) in BEGINNINGS.map(|said| (said, "tls_failed")).into_iter().chain(others) {
         let (connection, _tasks) = saying(said, Then::HangUp).await;
         assert_eq!(broke(&walk_to(&connection).await), (Some(Link::Tls), at_server(code)), "{said:?}");
     }
@@ -497,14 +502,20 @@ async fn answers_that_kube_apiserver_cannot_use_or_must_not_get() {
 
 #[tokio::test]
 async fn a_webhook_that_cannot_tell_is_reached_and_gives_no_verdict() {
-    let cases: [(Reply, _); 2] = [
-        (|| (StatusCode::OK, json!({"status": {"error": "keys_unavailable"}}).to_string()), Outcome::Unknown),
-        (|| (StatusCode::OK, json!({"status": {"error": "malformed"}}).to_string()), Outcome::Sound),
+    let cases: [(Reply, _, _); 2] = [
+        (
+            || (StatusCode::OK, json!({"status": {"error": "keys_unavailable"}}).to_string()),
+            Outcome::Unknown,
+            Severity::Warning,
+        ),
+        (|| (StatusCode::OK, json!({"status": {"error": "malformed"}}).to_string()), Outcome::Sound, Severity::Info),
     ];
-    for (answer, outcome) in cases {
+    for (answer, outcome, severity) in cases {
         let webhook = Webhook::start(answer).await;
         let walk = walk_to(&webhook.connection).await;
         assert_eq!((broke(&walk), walk.outcome), ((None, Vec::new()), outcome));
+        let last = walk.findings.iter().last().map(|finding| (finding.code, finding.severity));
+        assert_eq!(last, Some(("error_answered", severity)));
     }
 }
 
