@@ -165,6 +165,11 @@ fn a_written_kubeconfig_looks_as_it_was_asked_for() {
     assert_eq!(render(folder.path(), &[&arguments[..], &["-"]].concat()).1, printed);
     assert_eq!(render(folder.path(), &[&arguments[..], &["hook.json"]].concat()).0, Some(0));
     assert_eq!(fs::read_to_string(folder.path().join("hook.json")).unwrap(), printed);
+    // What is changed cannot be standard output.
+    let exec = ["exec", "--oidc-issuer-url", "https://idp", "--oidc-client-id", "me", "--write", "-"];
+    let (code, out, err) = render(folder.path(), &exec);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.starts_with("countersign: --write: is the kubeconfig to change, and - is none"), "{err}");
     assert!(!folder.path().join("-").exists());
 }
 
