@@ -136,6 +136,13 @@ talos=$(schema talos) || lack "the reader of Talos' configuration (Go module pro
 control_plane=$(module_file sigs.k8s.io/cluster-api@v1.14.2 \
     controlplane/kubeadm/config/crd/bases/controlplane.cluster.x-k8s.io_kubeadmcontrolplanes.yaml kubeadmcontrolplanes.yaml) ||
     lack "the schema of Cluster API's control planes (Go module proxy)"
+dashboard=$(schema grafana) || lack "the reader of Grafana's dashboards (Go module proxy)"
+operator=github.com/prometheus-operator/prometheus-operator@v0.80.1
+crds=example/prometheus-operator-crd/monitoring.coreos.com_
+monitor=$(module_file $operator ${crds}servicemonitors.yaml servicemonitors.yaml) ||
+    lack "the schema of service monitors (Go module proxy)"
+rule=$(module_file $operator ${crds}prometheusrules.yaml prometheusrules.yaml) ||
+    lack "the schema of Prometheus rules (Go module proxy)"
 helm=$(go_tool helm.sh/helm/v4/cmd/helm@v4.3.1) || lack "helm (Go module proxy)"
 kubeconform=$(go_tool github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0) || lack "kubeconform (Go module proxy)"
 kubectl=$(command -v kubectl || go_command kubectl) || lack "kubectl"
@@ -160,7 +167,10 @@ KUBECTL=${kubectl:-}
 KUBEADM_CONFIG=${kubeadm:-}
 SCHEMA_KIND=${kind:-}
 SCHEMA_TALOS=${talos:-}
+SCHEMA_GRAFANA=${dashboard:-}
 CRD_KUBEADM_CONTROL_PLANE=${control_plane:-}
+CRD_SERVICE_MONITOR=${monitor:-}
+CRD_PROMETHEUS_RULE=${rule:-}
 HELM=${helm:-}
 KUBECONFORM=${kubeconform:-}
 END

@@ -4,6 +4,7 @@ go 1.26.1
 
 require (
 	github.com/evanphx/json-patch/v5 v5.9.11
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/siderolabs/talos/pkg/machinery v1.13.0
 	go.yaml.in/yaml/v3 v3.0.4
 	sigs.k8s.io/kind v0.33.0
