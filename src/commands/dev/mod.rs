@@ -90,7 +90,7 @@ async fn introduce(trial: &Trial, palette: Palette) -> Result<bool, Failure> {
         }
         let verdict = match judgement {
             Judgement::Accepted(accepted) => Verdict::Accepted { username: accepted.username, groups: accepted.groups },
-            Judgement::Refused { .. } => Verdict::Refused { reason: reason(trial, sample).await? },
+            Judgement::Refused(_) => Verdict::Refused { reason: reason(trial, sample).await? },
             Judgement::Undecided(undecided) => Verdict::Undecided { why: undecided.why },
         };
         rows.push(Row { file: sample.file.clone(), is_good: sample.is_good, verdict });

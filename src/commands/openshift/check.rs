@@ -49,12 +49,15 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let (subject, findings) = block_on(check(arguments, objects, token.as_ref(), SystemClock.now()))??;
     let text = arguments.output.document(&findings).unwrap_or_else(|| output::summed_up(&subject, &findings));
     terminal::print(&text)?;
-    match (findings.has_errors(), findings.iter().any(|finding| finding.code == "probe_unreached")) {
-        (true, _) => Ok(Conclusion::No),
-        (false, true) => {
-            Err(Failure::Unknown("the webhook could not be asked from here; the finding says why".to_owned()))
-        }
-        (false, false) => Ok(Conclusion::Yes),
+    let has = |code| findings.iter().any(|finding| finding.code == code);
+    if findings.has_errors() {
+        Ok(Conclusion::No)
+    } else if has("probe_unreached") {
+        Err(Failure::Unknown("the webhook could not be asked from here; the finding says why".to_owned()))
+    } else if has("probe_undecided") {
+        Err(Failure::Unknown("the webhook could not tell; the finding says why".to_owned()))
+    } else {
+        Ok(Conclusion::Yes)
     }
 }
 

@@ -12,7 +12,7 @@ use super::terminal::{self, Palette, printable};
 use super::token::TokenSource;
 use super::{Conclusion, Failure, Outcome, block_on};
 use crate::wiring::kubeconfig::Connection;
-use crate::wiring::reviewer::{Accepted, Answer, Judgement, Review, Reviewer};
+use crate::wiring::reviewer::{Accepted, Answer, Judgement, Refused, Review, Reviewer};
 
 /// Posts a TokenReview to a running webhook exactly as kube-apiserver would, and prints the answer.
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     terminal::print(&text)?;
     match judgement {
         Judgement::Accepted(_) => Ok(Conclusion::Yes),
-        Judgement::Refused { .. } => Ok(Conclusion::No),
+        Judgement::Refused(_) => Ok(Conclusion::No),
         Judgement::Undecided(_) => {
             Err(Failure::Unknown("the webhook could not tell; its log says more, by the same code".to_owned()))
         }
@@ -80,7 +80,7 @@ struct Document<'a> {
 fn document<'a>(answer: &'a Answer, judgement: &'a Judgement) -> Document<'a> {
     let (verdict, why, retried, warnings) = match judgement {
         Judgement::Accepted(accepted) => ("accepted", None, None, accepted.warnings.as_slice()),
-        Judgement::Refused { why } => ("refused", Some(*why), None, [].as_slice()),
+        Judgement::Refused(refused) => ("refused", Some(refused.why.as_str()), None, [].as_slice()),
         Judgement::Undecided(undecided) => {
             ("undecided", Some(undecided.why.as_str()), Some(undecided.retried), [].as_slice())
         }
@@ -101,10 +101,15 @@ fn text(answer: &Answer, judgement: &Judgement, palette: Palette) -> String {
     let mut text = String::new();
     match judgement {
         Judgement::Accepted(accepted) => accepted_text(&mut text, accepted, palette),
-        Judgement::Refused { why } => {
+        Judgement::Refused(Refused { why, is_remembered }) => {
             line(&mut text, &palette.red("refused"));
             detail(&mut text, "why", &format!("{why}; `countersign explain` and the webhook's log know more"));
-            detail(&mut text, "then", "kube-apiserver remembers it (2m, or --authentication-token-webhook-cache-ttl)");
+            let then = if *is_remembered {
+                "kube-apiserver remembers it (2m, or --authentication-token-webhook-cache-ttl)"
+            } else {
+                "kube-apiserver remembers no answer with an error text, and asks again with the next request"
+            };
+            detail(&mut text, "then", then);
         }
         Judgement::Undecided(undecided) => {
             line(&mut text, &format!("{}: {}", palette.yellow("could not tell"), printable(&undecided.why)));

@@ -70,6 +70,19 @@ refused
 }
 
 #[test]
+fn a_no_with_its_reason_says_that_it_is_not_remembered() {
+    assert_eq!(
+        shown(StatusCode::CREATED, &json!({"status": {"error": "expired"}})),
+        "\
+refused
+  why        the webhook says \"expired\"; `countersign explain` and the webhook's log know more
+  then       kube-apiserver remembers no answer with an error text, and asks again with the next request
+  answer     HTTP/2 201 in 3 ms
+"
+    );
+}
+
+#[test]
 fn a_cannot_tell_says_whether_it_is_tried_again() {
     assert_eq!(
         shown(StatusCode::OK, &json!({"status": {"error": "keys_stale"}})),

@@ -2,9 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustls::{AlertDescription, CertificateError, Error as TlsError, ProtocolVersion};
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, CertificateError, Error as TlsError, ProtocolVersion, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -23,6 +26,8 @@ use crate::wiring::reviewer::client_config;
 /// What a handshake showed.
 pub(super) struct Seen {
     pub(super) summary: String,
+    /// Whether the webhook asked for a client certificate.
+    pub(super) asks_for_certificate: bool,
     /// Code and message.
     pub(super) remarks: Vec<(&'static str, String)>,
 }
@@ -34,20 +39,22 @@ pub(super) async fn perform(
     now: UnixTime,
     limit: Duration,
 ) -> Result<Seen, Broken> {
-    let stream = shake(connection, stream, limit).await?;
+    let asked = Arc::new(AtomicBool::new(false));
+    let stream = shake(connection, stream, limit, &asked).await?;
     let (_, session) = stream.get_ref();
     let version = match session.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS 1.2",
     };
     let protocol = if session.alpn_protocol() == Some(b"h2") { "HTTP/2" } else { "HTTP/1.1" };
-    Ok(look(version, protocol, session.peer_certificates().unwrap_or_default(), now))
+    let seen = look(version, protocol, session.peer_certificates().unwrap_or_default(), now);
+    Ok(Seen { asks_for_certificate: asked.load(Ordering::Relaxed), ..seen })
 }
 
 /// Shakes hands and only listens: a TLS 1.3 server refuses a client's certificate after the handshake, and whoever has sent
 /// something by then may lose the alert with the reset connection.
 pub(super) async fn refusal(connection: &Connection, stream: TcpStream, limit: Duration) -> Option<AlertDescription> {
-    let mut stream = shake(connection, stream, limit).await.ok()?;
+    let mut stream = shake(connection, stream, limit, &Arc::default()).await.ok()?;
     let error = timeout(limit, stream.read_u8()).await.ok()?.err()?;
     match error.get_ref()?.downcast_ref::<TlsError>()? {
         TlsError::AlertReceived(alert) => Some(*alert),
@@ -55,12 +62,37 @@ pub(super) async fn refusal(connection: &Connection, stream: TcpStream, limit: D
     }
 }
 
-async fn shake(connection: &Connection, stream: TcpStream, limit: Duration) -> Result<TlsStream<TcpStream>, Broken> {
+/// The client certificate, and whether anybody wanted to see one.
+#[derive(Debug)]
+struct Watched {
+    inner: Arc<dyn ResolvesClientCert>,
+    asked: Arc<AtomicBool>,
+}
+
+impl ResolvesClientCert for Watched {
+    fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.inner.resolve(authorities, schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.inner.has_certs()
+    }
+}
+
+async fn shake(
+    connection: &Connection,
+    stream: TcpStream,
+    limit: Duration,
+    asked: &Arc<AtomicBool>,
+) -> Result<TlsStream<TcpStream>, Broken> {
     let broken = |code, field, message, remedy| Broken { code, field, message, remedy };
-    let config = client_config(connection).map_err(|error| {
+    let mut config = client_config(connection).map_err(|error| {
         let remedy = "give PEM certificates, and a key that belongs to its certificate";
         broken("kubeconfig_unusable", "certificate-authority-data", outbound::chain(&error), remedy)
     })?;
+    let inner = Arc::clone(&config.client_auth_cert_resolver);
+    config.client_auth_cert_resolver = Arc::new(Watched { inner, asked: Arc::clone(asked) });
     let host = connection.server.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let name = connection.tls_server_name.as_deref().unwrap_or(host);
     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
@@ -94,7 +126,7 @@ fn look(version: &str, protocol: &str, chain: &[CertificateDer<'_>], now: UnixTi
             remarks.push(("certificate_expires_soon", format!("the certificate of {subject} expires on {end}")));
         }
     }
-    Seen { summary, remarks }
+    Seen { summary, asks_for_certificate: false, remarks }
 }
 
 fn explain(error: &io::Error, name: &str) -> Broken {

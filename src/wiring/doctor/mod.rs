@@ -105,12 +105,14 @@ pub struct Limits {
     pub tls: Duration,
     /// For a review and its whole answer: the API server's own limit.
     pub review: Duration,
+    /// From when on an answer is said to be slow: kubectl's users take a third of the API server's limit for an outage.
+    pub slow: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let [file, dns, connect, addresses, tls] = [5, 5, 5, 20, 10].map(Duration::from_secs);
-        Self { file, dns, connect, addresses, tls, review: reviewer::DEADLINE }
+        let [file, dns, connect, addresses, tls, slow] = [5, 5, 5, 20, 10, 10].map(Duration::from_secs);
+        Self { file, dns, connect, addresses, tls, review: reviewer::DEADLINE, slow }
     }
 }
 
@@ -230,9 +232,10 @@ impl Walk {
         }
         let through = proxy.map(|proxy| format!(", through the proxy of {proxy}")).unwrap_or_default();
         self.hold(Link::Kubeconfig, &places, format!("{} as {}{through}", connection.server, shown(connection)));
-        if let Err((link, broken)) = self.reach(connection, &places, now, limits).await {
-            return self.end(link, &places, broken.at(proxy));
-        }
+        let asks_for_certificate = match self.reach(connection, &places, now, limits).await {
+            Ok(asks_for_certificate) => asks_for_certificate,
+            Err((link, broken)) => return self.end(link, &places, broken.at(proxy)),
+        };
         if !question.is_probe && (connection.insecure || connection.server.scheme() == "http") {
             let message = "your token is not sent, because others could read it on its way".to_owned();
             let remedy = "mend what is not safe first; without a token of yours a made-up one is sent";
@@ -250,7 +253,7 @@ impl Walk {
                 self.end(link, &places, broken.at(proxy));
             }
             Ok(answered) => {
-                self.hold(Link::Caller, &places, format!("let in as {}", shown(connection)));
+                self.let_in(connection, asks_for_certificate, &places);
                 self.hold(Link::Review, &places, answered.summary);
                 for (severity, code, message, remedy) in answered.remarks {
                     self.push(severity, code, &places.cluster_field("server"), message, remedy);
@@ -264,14 +267,32 @@ impl Walk {
         }
     }
 
-    /// From the name to an encrypted connection. Through a proxy, only as far as the proxy.
+    /// As whom the caller was let in. A certificate that nobody asked for was not shown.
+    fn let_in(&mut self, connection: &Connection, asks_for_certificate: Option<bool>, places: &Places) {
+        if connection.client.is_none() || asks_for_certificate != Some(false) {
+            return self.hold(Link::Caller, places, format!("let in as {}", shown(connection)));
+        }
+        const UNASKED: &str = "no client certificate was asked for";
+        if connection.bearer.is_some() {
+            return self.hold(Link::Caller, places, format!("let in as the bearer of a token; {UNASKED}"));
+        }
+        self.hold(Link::Caller, places, format!("let in without being known: {UNASKED}"));
+        let message =
+            format!("{UNASKED}, and the kubeconfig has nothing else to show: whoever reaches the webhook may ask it");
+        let remedy = "set server.callers.clientCertificateAuthorityFile; if something before the webhook ends TLS, let it pass TLS \
+                      through, or give the caller a token";
+        self.push(Severity::Warning, "client_certificate_unasked", &places.user, message, remedy);
+    }
+
+    /// From the name to an encrypted connection, and whether a client certificate was asked for there. Through a proxy, only
+    /// as far as the proxy.
     async fn reach(
         &mut self,
         connection: &Connection,
         places: &Places,
         now: UnixTime,
         limits: &Limits,
-    ) -> Result<(), (Link, Broken)> {
+    ) -> Result<Option<bool>, (Link, Broken)> {
         let url = connection.proxy.as_ref().unwrap_or(&connection.server);
         let found = network::addresses(url, limits.dns).await.map_err(|broken| (Link::Dns, broken))?;
         self.hold(Link::Dns, places, found.summary(url));
@@ -281,8 +302,11 @@ impl Walk {
             let path = places.cluster_field("server");
             self.push(Severity::Warning, "address_unreachable", &path, message.clone(), remedy);
         }
-        if connection.proxy.is_some() || connection.server.scheme() != "https" {
-            return Ok(());
+        if connection.proxy.is_some() {
+            return Ok(None);
+        }
+        if connection.server.scheme() != "https" {
+            return Ok(Some(false));
         }
         let seen = handshake::perform(connection, reached.stream, now, limits.tls).await;
         let seen = seen.map_err(|broken| (Link::Tls, broken))?;
@@ -291,7 +315,7 @@ impl Walk {
             let remedy = "renew the webhook's certificate; countersign takes up a new file without a restart";
             self.push(Severity::Warning, code, &places.cluster_field("server"), message, remedy);
         }
-        Ok(())
+        Ok(Some(seen.asks_for_certificate))
     }
 
     /// A kubeconfig that the walk cannot begin with. Whether an API server could, is another question.
@@ -307,7 +331,7 @@ impl Walk {
                 Severity::Error,
                 "kubeconfig_unusable",
                 error.field(),
-                format!("kube-apiserver would not start: {}", error.problem()),
+                format!("{}: kube-apiserver would not start: {}", error.file().display(), error.problem()),
                 remedy,
             );
         };

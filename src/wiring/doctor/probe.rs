@@ -6,11 +6,10 @@ use http::Version;
 use rustls::{AlertDescription, Error as TlsError};
 
 use super::{Broken, Limits, Link, Question};
-use crate::authn::Cause;
 use crate::findings::Severity;
 use crate::outbound;
 use crate::wiring::kubeconfig::Connection;
-use crate::wiring::reviewer::{Accepted, Answer, Judgement, NoAnswer, Review, Reviewer};
+use crate::wiring::reviewer::{Accepted, Answer, Judgement, NoAnswer, Refused, Review, Reviewer};
 
 /// Whether the webhook knew.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,16 @@ pub(super) async fn ask(
     if !answer.status.is_success() {
         return Err((Link::Review, http_failure(&answer)));
     }
-    Ok(meaning(&answer, question))
+    let mut answered = meaning(&answer, question);
+    if answer.elapsed >= limits.slow {
+        let message = format!(
+            "the answer took {:.1} s: every request with a token that is not remembered waits that long, and with 30 s              kube-apiserver gives up",
+            answer.elapsed.as_secs_f32()
+        );
+        let remedy = "see the webhook's log and metrics for what it waits for, and whether the way to it is slow";
+        answered.remarks.push((Severity::Warning, "answer_slow", message, remedy));
+    }
+    Ok(answered)
 }
 
 /// TLS 1.3 servers refuse a client's certificate only after the handshake, so the refusal is found here.
@@ -112,11 +120,21 @@ fn meaning(answer: &Answer, question: &Question) -> Answered {
     let what = if question.is_probe { "a made-up token" } else { "the token" };
     let answered = |summary, remarks, verdict| Answered { summary, remarks, verdict };
     match answer.judge(question.version, &question.audiences) {
-        Judgement::Refused { why } if question.is_probe => {
-            let meaning = "kube-apiserver would answer 401 and remember that for its cache's TTL";
-            answered(format!("{what} is refused, as it must be ({why}; {took}): {meaning}"), Vec::new(), Verdict::Told)
+        Judgement::Refused(Refused { why, is_remembered }) if question.is_probe => {
+            let (meaning, remarks) = if is_remembered {
+                ("kube-apiserver would answer 401 and remember that for its cache's TTL", Vec::new())
+            } else {
+                let message =
+                    format!("{why}: an answer with an error text is never remembered, so every request is asked about");
+                let remedy = "nothing, if that is meant (server.refusalReasons); another webhook's text may also say that it could not tell";
+                (
+                    "kube-apiserver would answer 401 and remember nothing",
+                    vec![(Severity::Info, "error_answered", message, remedy)],
+                )
+            };
+            answered(format!("{what} is refused, as it must be ({why}; {took}): {meaning}"), remarks, Verdict::Told)
         }
-        Judgement::Refused { why } => {
+        Judgement::Refused(Refused { why, .. }) => {
             let message = format!("the token is refused: {why}");
             let remedy = "`countersign explain` says which check it does not pass";
             answered(
@@ -134,10 +152,7 @@ fn meaning(answer: &Answer, question: &Question) -> Answered {
             Verdict::Told,
         ),
         Judgement::Undecided(undecided) => {
-            // A refusal with its reason (server.refusalReasons) is an error text too, and so is another webhook's way to say no.
-            let is_cause = Cause::ALL.iter().any(|cause| cause.code() == undecided.why);
-            let is_text = answer.document.as_ref().is_some_and(|document| document.pointer("/status/error").is_some());
-            if !is_text {
+            if !undecided.is_cause() {
                 let message = format!("kube-apiserver cannot use the answer: {}", undecided.why);
                 let remedy = "see that the URL is the webhook's, and that it speaks the version that is asked for";
                 let remark = (Severity::Error, "answer_unusable", message, remedy);
@@ -146,12 +161,10 @@ fn meaning(answer: &Answer, question: &Question) -> Answered {
             let message =
                 format!("the webhook says {:?}: kube-apiserver answers 401 and remembers nothing", undecided.why);
             let remedy = "the webhook's log and README say what the code means";
-            let severity = if is_cause { Severity::Warning } else { Severity::Info };
-            let verdict = if is_cause { Verdict::CannotTell } else { Verdict::Told };
             answered(
                 format!("{what} is not accepted ({took})"),
-                vec![(severity, "error_answered", message, remedy)],
-                verdict,
+                vec![(Severity::Warning, "error_answered", message, remedy)],
+                Verdict::CannotTell,
             )
         }
     }

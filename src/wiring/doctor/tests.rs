@@ -527,9 +527,12 @@ async fn a_token_of_ones_own_is_judged_by_its_answer() {
         audiences: vec!["api".to_owned()],
         version: ReviewVersion::V1,
     };
-    let webhook = Webhook::start(refusing).await;
-    let walk = walk_with(&webhook.connection, &question()).await;
-    assert_eq!((broke(&walk), walk.outcome), ((None, at_server("token_refused")), Outcome::Broken));
+    let with_reason: Reply = || (StatusCode::OK, json!({"status": {"error": "expired"}}).to_string());
+    for answer in [refusing, with_reason] {
+        let webhook = Webhook::start(answer).await;
+        let walk = walk_with(&webhook.connection, &question()).await;
+        assert_eq!((broke(&walk), walk.outcome), ((None, at_server("token_refused")), Outcome::Broken));
+    }
 
     let accepting = || {
         let status = json!({"authenticated": true, "user": {"username": "alice"}, "audiences": ["api"]});
@@ -541,4 +544,51 @@ async fn a_token_of_ones_own_is_judged_by_its_answer() {
     let (_, review) = walk.passed.last().unwrap();
     assert!(review.starts_with("the token is accepted as \"alice\" ("), "{review}");
     assert!(!walk.findings.to_string().contains("of my own"), "the token is not repeated");
+}
+
+/// As whom the caller was let in, and what is warned of.
+fn caller(walk: &Walk) -> (&str, Vec<&'static str>) {
+    let (_, let_in) = walk.passed.iter().find(|(link, _)| *link == Link::Caller).unwrap();
+    let warnings = walk.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+    (let_in, warnings.map(|finding| finding.code).collect())
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_nobody_asks_for_lets_nobody_in() {
+    let callers = authority();
+    let certificate = || Some(client(&callers, valid()));
+    let webhook = Webhook::start(refusing).await;
+    let only = Connection { client: certificate(), bearer: None, ..webhook.connection };
+    let walk = walk_to(&only).await;
+    let unknown = "let in without being known: no client certificate was asked for";
+    assert_eq!(caller(&walk), (unknown, vec!["client_certificate_unasked"]));
+
+    let webhook = Webhook::start(refusing).await;
+    let both = Connection { client: certificate(), ..webhook.connection };
+    let walk = walk_to(&both).await;
+    assert_eq!(caller(&walk), ("let in as the bearer of a token; no client certificate was asked for", Vec::new()));
+
+    let identity = callers.serving_certificate(&["127.0.0.1"], valid()).unwrap();
+    let asking = Webhook::with(&callers, &identity, Some(&callers), refusing).await;
+    let connection = Connection { client: certificate(), bearer: None, ..asking.connection };
+    let walk = walk_to(&connection).await;
+    assert_eq!(caller(&walk), ("let in as the bearer of a client certificate", Vec::new()));
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_long_is_worth_a_warning() {
+    let webhook = Webhook::start(refusing).await;
+    let limits = Limits { slow: Duration::ZERO, ..Limits::default() };
+    let walk = walk_within(limits, &webhook.connection, &probing()).await;
+    assert_eq!((caller(&walk).1, walk.outcome), (vec!["answer_slow"], Outcome::Sound));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_kubeconfig_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("webhook.kubeconfig");
+    fs::write(&file, "a: [").unwrap();
+    let walk = walk(&file, &probing(), now(), &Limits::default()).await;
+    let said = walk.findings.to_string();
+    assert!(said.contains(&format!("{}: kube-apiserver would not start: ", file.display())), "{said}");
 }

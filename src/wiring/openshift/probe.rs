@@ -8,7 +8,7 @@ use crate::findings::{Finding, Severity};
 use crate::outbound::chain;
 use crate::token::BearerToken;
 use crate::wiring::kubeconfig::Connection;
-use crate::wiring::reviewer::{Judgement, Review, ReviewVersion, Reviewer};
+use crate::wiring::reviewer::{Judgement, Refused, Review, ReviewVersion, Reviewer};
 
 /// What is asked when nobody has a token at hand: no provider ever issued it.
 const NO_TOKEN: &str = "countersign-probe-this-is-no-token";
@@ -27,7 +27,8 @@ pub fn no_probe(message: &str) -> Finding {
 
 /// Posts one review, and says what it means. Without a token, one that cannot be any is asked about.
 pub async fn probe(secret: &Object, token: Option<&BearerToken>, audiences: &[String]) -> Finding {
-    let path = format!("secret/{}:data.kubeConfig", secret.name());
+    let is_plain = secret.at("/stringData").get("kubeConfig").is_some();
+    let path = format!("secret/{}:{}.kubeConfig", secret.name(), if is_plain { "stringData" } else { "data" });
     let finding = |code: &'static str, severity, message: String, remedy: &str| {
         debug_assert!(codes::is_listed(code), "{code} is not in the list of codes");
         Finding { code, severity, path: path.clone(), message, remedy: remedy.to_owned() }
@@ -84,22 +85,75 @@ pub async fn probe(secret: &Object, token: Option<&BearerToken>, audiences: &[St
                 format!("the webhook accepted a made-up token as {:?}: anyone can be any user", accepted.username);
             finding("probe_accepts_anything", Severity::Error, message, "take this webhook out of use at once")
         }
-        Judgement::Refused { .. } if token.is_none() => {
-            let message = "the webhook was reached from here and refused a made-up token".to_owned();
+        Judgement::Refused(Refused { why, is_remembered }) if token.is_none() => {
+            let why = if is_remembered {
+                String::new()
+            } else {
+                format!(" ({why}; kube-apiserver remembers no such answer)")
+            };
+            let message = format!("the webhook was reached from here and refused a made-up token{why}");
             finding("probe_refused", Severity::Info, message, "")
         }
-        Judgement::Refused { why } => {
+        Judgement::Refused(Refused { why, .. }) => {
             let remedy = "countersign explain says why, and so does the webhook's log";
             finding("probe_refused", Severity::Error, format!("the webhook refused the token: {why}"), remedy)
         }
         Judgement::Undecided(undecided) => {
             let remedy = "the webhook's log says more, by the same code";
-            finding(
-                "probe_undecided",
-                Severity::Error,
-                format!("the webhook could not tell: {}", undecided.why),
-                remedy,
-            )
+            // What is no review will be none tomorrow.
+            let severity = if undecided.is_cause() { Severity::Warning } else { Severity::Error };
+            finding("probe_undecided", severity, format!("the webhook could not tell: {}", undecided.why), remedy)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What is found at a webhook with one answer: code, severity and path.
+    async fn found(status: &Value, token: Option<&BearerToken>) -> (&'static str, Severity, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}/authenticate", listener.local_addr().unwrap());
+        let body = json!({ "status": status }).to_string();
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") && !request.ends_with(b"}\n") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+            }
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all((head + &body).as_bytes()).await.unwrap();
+        };
+        let kubeconfig = json!({"apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "c", "user": {"token": "caller"}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}]});
+        let secret = json!({"metadata": {"name": "hook"}, "stringData": {"kubeConfig": kubeconfig.to_string()}});
+        let secret = Object::from(secret);
+        let asked = probe(&secret, token, &[]);
+        let finding = if token.is_some() { asked.await } else { tokio::join!(asked, answer).0 };
+        (finding.code, finding.severity, finding.path)
+    }
+
+    #[tokio::test]
+    async fn a_made_up_token_may_be_refused_with_or_without_a_reason() {
+        let path = || "secret/hook:stringData.kubeConfig".to_owned();
+        for (status, code, severity) in [
+            (json!({"authenticated": false}), "probe_refused", Severity::Info),
+            (json!({"authenticated": false, "error": "malformed"}), "probe_refused", Severity::Info),
+            (json!({"authenticated": false, "error": "keys_stale"}), "probe_undecided", Severity::Warning),
+            (json!({"authenticated": "no"}), "probe_undecided", Severity::Error),
+            (json!({"authenticated": true}), "probe_accepts_anything", Severity::Error),
+        ] {
+            assert_eq!(found(&status, None).await, (code, severity, path()), "{status}");
+        }
+        // Over plain HTTP it is not even sent.
+        let token = BearerToken::from("one of mine");
+        assert_eq!(found(&json!({}), Some(&token)).await, ("probe_failed", Severity::Error, path()));
     }
 }

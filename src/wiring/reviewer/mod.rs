@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, StatusCode, Version, header};
 use url::Url;
 
-pub use self::answer::{Accepted, Answer, Judgement, Undecided};
+pub use self::answer::{Accepted, Answer, Judgement, Refused, Undecided};
 pub use self::request::{Review, ReviewVersion};
 pub use self::tls::client_config;
 pub use self::verifier::ServerVerifier;
@@ -67,9 +67,9 @@ pub enum ReviewerError {
 
 /// No answer came: the webhook could not be reached, did not speak HTTP, or took too long.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer from {url}")]
+#[error("no answer from {place}")]
 pub struct NoAnswer {
-    url: Url,
+    place: String,
     /// Whether kube-apiserver would have tried again by itself.
     pub retried: bool,
     #[source]
@@ -95,6 +95,7 @@ impl NoAnswer {
 pub struct Reviewer {
     client: reqwest::Client,
     url: Url,
+    place: String,
     authorization: Option<HeaderValue>,
     deadline: Duration,
 }
@@ -106,6 +107,8 @@ impl Reviewer {
     /// If certificates, keys or names of the connection cannot be used.
     pub fn new(connection: &Connection) -> Result<Self, ReviewerError> {
         let mut url = request::url(&connection.server);
+        // As it is written: `url` may get another host.
+        let place = connection.other_name().map_or_else(|| url.to_string(), |name| format!("{url} as {name}"));
         let client = Self::client(connection, &mut url)?;
         let bearer = connection.bearer.as_ref().map(|token| {
             let mut value =
@@ -113,7 +116,7 @@ impl Reviewer {
             value.set_sensitive(true);
             Ok(value)
         });
-        Ok(Self { client, url, authorization: bearer.transpose()?, deadline: DEADLINE })
+        Ok(Self { client, url, place, authorization: bearer.transpose()?, deadline: DEADLINE })
     }
 
     /// Waits for another time than kube-apiserver does.
@@ -194,7 +197,7 @@ impl Reviewer {
             error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
         });
         // The URL is ours to name; the library's own mention of it would be a repetition.
-        NoAnswer { url: self.url.clone(), retried, cause: cause.without_url() }
+        NoAnswer { place: self.place.clone(), retried, cause: cause.without_url() }
     }
 }
 

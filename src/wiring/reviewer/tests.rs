@@ -229,6 +229,11 @@ async fn a_webhook_that_is_not_there_gives_no_answer_and_no_retry() {
     assert_eq!(error.to_string(), format!("no answer from https://127.0.0.1:{port}/authenticate?timeout=30s"));
     assert!(!error.retried);
     assert!(!causes(&error).contains("the-token"));
+
+    let renamed = Connection { tls_server_name: Some("hook.example.com".to_owned()), ..connection };
+    let error = ask(&renamed).await.err().unwrap();
+    let said = format!("no answer from https://127.0.0.1:{port}/authenticate?timeout=30s as hook.example.com");
+    assert_eq!(error.to_string(), said);
 }
 
 #[tokio::test]

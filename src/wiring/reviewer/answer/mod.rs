@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::request::{Review, ReviewVersion};
+use crate::authn::Cause;
 use crate::token::BearerToken;
 
 /// An answer over HTTP, whatever it says.
@@ -32,11 +33,8 @@ pub struct Answer {
 pub enum Judgement {
     /// The request goes on as this user, and the answer is remembered.
     Accepted(Accepted),
-    /// The request is unauthenticated, and this is remembered.
-    Refused {
-        /// Why, as far as it can be told.
-        why: &'static str,
-    },
+    /// The request is unauthenticated: the token is not good.
+    Refused(Refused),
     /// The request is unauthenticated, and nothing is remembered.
     Undecided(Undecided),
 }
@@ -58,6 +56,17 @@ pub struct Accepted {
     pub warnings: Vec<&'static str>,
 }
 
+/// A no. kube-apiserver takes a text in `status.error` for an error, whatever it says. Here it is a no with its reason
+/// (`server.refusalReasons`, and the way of other webhooks to say why), unless it is one of our codes for "cannot tell":
+/// another webhook's text may mean that as well, so it is always shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why, as far as it can be told.
+    pub why: String,
+    /// Whether kube-apiserver remembers it. It does not if the answer has an error text.
+    pub is_remembered: bool,
+}
+
 /// An error, as kube-apiserver sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecided {
@@ -65,6 +74,20 @@ pub struct Undecided {
     pub why: String,
     /// Whether kube-apiserver tries again by itself (five times within five seconds or so).
     pub retried: bool,
+}
+
+impl Refused {
+    fn plainly(why: &str) -> Judgement {
+        Judgement::Refused(Self { why: why.to_owned(), is_remembered: true })
+    }
+}
+
+impl Undecided {
+    /// Whether the webhook itself said that it cannot tell. Otherwise its answer is none.
+    #[must_use]
+    pub fn is_cause(&self) -> bool {
+        is_cause(&self.why)
+    }
 }
 
 impl Answer {
@@ -97,15 +120,19 @@ impl Answer {
         let answered = status.audiences.unwrap_or_default();
         let good_for: Vec<String> = audiences.iter().filter(|audience| answered.contains(audience)).cloned().collect();
         if !audiences.is_empty() && !answered.is_empty() && good_for.is_empty() {
-            return Ok(Judgement::Refused { why: "the answer's audiences are none of those that were asked for" });
+            return Ok(Refused::plainly("the answer's audiences are none of those that were asked for"));
         }
         let error = status.error.unwrap_or_default();
         let authenticated = status.authenticated.unwrap_or_default();
-        if !authenticated && !error.is_empty() {
+        if !authenticated && is_cause(&error) {
             return Err(Undecided { why: error, retried: false });
         }
+        if !authenticated && !error.is_empty() {
+            let why = format!("the webhook says {error:?}");
+            return Ok(Judgement::Refused(Refused { why, is_remembered: false }));
+        }
         if !authenticated {
-            return Ok(Judgement::Refused { why: "the answer is `authenticated: false`" });
+            return Ok(Refused::plainly("the answer is `authenticated: false`"));
         }
         let mut accepted = accepted(status.user.unwrap_or_default());
         if !error.is_empty() {
@@ -181,6 +208,10 @@ fn accepted(user: User) -> Accepted {
         warnings.push("an extra key has capital letters: it does not survive impersonation");
     }
     Accepted { username, uid: user.uid.unwrap_or_default(), groups, extra, audiences: Vec::new(), warnings }
+}
+
+fn is_cause(text: &str) -> bool {
+    Cause::ALL.iter().any(|cause| cause.code() == text)
 }
 
 fn is_object_or_absent(document: &Value, path: &str) -> bool {

@@ -26,6 +26,10 @@ fn undecided(why: &str) -> Judgement {
     Judgement::Undecided(Undecided { why: why.to_owned(), retried: false })
 }
 
+fn refused(why: &str, is_remembered: bool) -> Judgement {
+    Judgement::Refused(Refused { why: why.to_owned(), is_remembered })
+}
+
 fn alice(audiences: &[&str], warnings: &[&'static str]) -> Judgement {
     Judgement::Accepted(Accepted {
         username: "alice".to_owned(),
@@ -55,17 +59,24 @@ fn an_accepted_user_is_taken_with_everything() {
 #[test]
 fn a_plain_no_is_a_refusal() {
     for status in [json!({}), json!(null), json!({"authenticated": false}), json!({"user": {"username": "alice"}})] {
-        assert_eq!(
-            judged(&status, &[]),
-            Judgement::Refused { why: "the answer is `authenticated: false`" },
-            "{status}"
-        );
+        assert_eq!(judged(&status, &[]), refused("the answer is `authenticated: false`", true), "{status}");
     }
 }
 
 #[test]
-fn a_no_with_an_error_is_undecided() {
-    assert_eq!(judged(&json!({"authenticated": false, "error": "keys_stale"}), &["one"]), undecided("keys_stale"));
+fn a_no_with_one_of_our_causes_is_undecided() {
+    for cause in Cause::ALL {
+        let status = json!({"authenticated": false, "error": cause.code()});
+        assert_eq!(judged(&status, &["one"]), undecided(cause.code()));
+    }
+}
+
+#[test]
+fn a_no_with_any_other_text_is_a_refusal_that_is_not_remembered() {
+    for text in ["expired", "invalid bearer token, \u{1b}[2J", "keys_stale "] {
+        let said = format!("the webhook says {text:?}");
+        assert_eq!(judged(&json!({"authenticated": false, "error": text}), &["one"]), refused(&said, false));
+    }
 }
 
 #[test]
@@ -102,7 +113,7 @@ fn powerful_names_and_lossy_keys_are_warned_about() {
 
 #[test]
 fn audiences_are_looked_at_before_anything_else() {
-    let foreign = Judgement::Refused { why: "the answer's audiences are none of those that were asked for" };
+    let foreign = refused("the answer's audiences are none of those that were asked for", true);
     let status = json!({"authenticated": true, "user": {"username": "alice"}, "audiences": ["other"]});
     assert_eq!(judged(&status, &["one"]), foreign);
     assert_eq!(judged(&json!({"error": "lost", "audiences": ["other"]}), &["one"]), foreign);
@@ -202,7 +213,7 @@ fn an_echoed_token_is_blotted_out_everywhere() {
         Some(json!({"spec": {"token": "(the token)"}, "status": {"error": "no such token: (the token)",
             "user": {"extra": {"x": ["(the token)"]}}}}))
     );
-    assert_eq!(answer.judge(ReviewVersion::V1, &[]), undecided("no such token: (the token)"));
+    assert_eq!(answer.judge(ReviewVersion::V1, &[]), refused("the webhook says \"no such token: (the token)\"", false));
 }
 
 #[test]
