@@ -89,6 +89,11 @@ fn what_cannot_be_read_is_wrong_use() {
         (&["-f", "absent.yaml"][..], "", "absent.yaml: cannot be read: No such file or directory (os error 2)"),
         (&["-f", "-"], "a: [", "standard input: is not YAML (line 1, column 4)"),
         (&["-f", "-"], "", "-: there is nothing to check in it"),
+        (
+            &["-f", "-"],
+            "{kind: Pod, apiVersion: v1}",
+            "-: there is nothing to check in it but Pod (v1); give any of Authentication, ClusterOperator, ",
+        ),
         (&["-f", "-", "TOKEN"], "", "a token is of use with --probe only"),
         (&[], "", "/none: there is no kubeconfig; give one with --kubeconfig"),
     ] {
@@ -201,5 +206,27 @@ fn a_file_without_an_end_does_not_fill_the_memory() {
         let (code, out, err) = countersign(folder.path(), &arguments, "");
         assert!(matches!(code, Some(2 | 3)) && out.is_empty(), "{arguments:?}: {out}");
         assert!(err.ends_with(&format!("countersign: {message}\n")), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn programs_get_one_document_however_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, input) in [
+        (&["check", "-f", "absent.yaml"][..], ""),
+        (&["check", "-f", "-"], "{kind: Pod, apiVersion: v1}"),
+        (&["check"], ""),
+        (&["apply"], ""),
+        (&["apply", "-f", "-"], "{kind: Pod, apiVersion: v1}"),
+        (&["revert"], ""),
+        (&["revert", "--delete-secret", "--wait=false"], ""),
+    ] {
+        let (code, out, err) =
+            countersign(folder.path(), &[&["openshift"], arguments, &["-o", "json"]].concat(), input);
+        assert_eq!(code, Some(2), "{arguments:?}: {err}");
+        let document: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {out}"));
+        assert_eq!(err, format!("countersign: {}\n", document["error"].as_str().unwrap()), "{arguments:?}");
+        assert!(document["findings"].is_array(), "{arguments:?}");
     }
 }

@@ -5,7 +5,7 @@ use super::super::terminal::complain;
 use super::super::{Conclusion, Failure, Outcome, block_on};
 use super::cluster::{ClusterFlags, failure};
 use super::documents::Documents;
-use super::person::{Manner, Person, ended, stopped, unfollowed};
+use super::person::{Manner, Person, ended, stopped, unfollowed, watched};
 use super::report::Report;
 use crate::clock::{Clock, SystemClock};
 use crate::findings::Severity;
@@ -32,15 +32,19 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let mut report = Report::default();
+    let outcome = read_and_apply(arguments, &mut report);
+    report.print(arguments.output, &outcome)?;
+    outcome
+}
+
+fn read_and_apply(arguments: &Arguments, report: &mut Report) -> Outcome {
     if !arguments.documents.is_given() {
         return Err(Failure::WrongUse("there is nothing to apply: give documents with -f".to_owned()));
     }
     let objects = arguments.documents.read()?;
     let plan = Plan::new(&objects).map_err(|error| Failure::wrong_use(&error))?;
-    let mut report = Report::default();
-    let outcome = block_on(apply(arguments, &objects, &plan, &mut report))?;
-    report.print(arguments.output, &outcome)?;
-    outcome
+    block_on(apply(arguments, &objects, &plan, report))?
 }
 
 pub(super) async fn apply(arguments: &Arguments, objects: &Objects, plan: &Plan, report: &mut Report) -> Outcome {
@@ -55,7 +59,8 @@ pub(super) async fn apply(arguments: &Arguments, objects: &Objects, plan: &Plan,
         return Ok(Conclusion::Yes);
     }
     if let Some(follow) = applied.follow {
-        let end = apply::follow(&cluster, follow, &Pace::with_timeout(manner.timeout), &person).await;
+        let pace = Pace::with_timeout(manner.timeout);
+        let end = watched(apply::follow(&cluster, follow, &pace, &person), applied.has_changed).await?;
         report.rollout = Some(ended(end)?);
     } else if applied.has_changed {
         return Err(unfollowed());

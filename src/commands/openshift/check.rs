@@ -1,7 +1,9 @@
 //! `countersign openshift check`: says whether a webhook is honored, and if not, why.
 
+use serde::Serialize;
+
 use super::super::output::{self, Output};
-use super::super::terminal;
+use super::super::terminal::{self, printable};
 use super::super::token::TokenSource;
 use super::super::{Conclusion, Failure, Outcome, block_on};
 use super::cluster::{ClusterFlags, failure};
@@ -37,7 +39,32 @@ pub(super) struct Arguments {
     token: TokenSource,
 }
 
+/// What was found, as programs read it: one document, however it ended.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    findings: &'a Findings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
 pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let (text, findings, outcome) = match judge(arguments) {
+        Ok((subject, findings, judged_nothing)) => {
+            let outcome = concluded(&subject, &findings, judged_nothing);
+            let is_summed_up = !matches!(outcome, Err(Failure::WrongUse(_)));
+            let text = if is_summed_up { output::summed_up(&subject, &findings) } else { String::new() };
+            (text, findings, outcome)
+        }
+        Err(failure) => (String::new(), Findings::new(), Err(failure)),
+    };
+    let error = outcome.as_ref().err().map(Failure::message);
+    terminal::print(&arguments.output.document(&Printed { findings: &findings, error }).unwrap_or(text))?;
+    outcome
+}
+
+/// What was checked, what was found, and what there was that is none of those that are judged.
+fn judge(arguments: &Arguments) -> Result<(String, Findings, Option<String>), Failure> {
     let token = arguments.token.read_if_given()?;
     if token.is_some() && !arguments.probe {
         return Err(Failure::WrongUse("a token is of use with --probe only".to_owned()));
@@ -46,12 +73,22 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if arguments.documents.is_given() && objects.is_empty() && objects.others.is_empty() {
         return Err(Failure::WrongUse(format!("{}: there is nothing to check in it", arguments.documents.name())));
     }
+    let judged_nothing = (arguments.documents.is_given() && objects.is_empty())
+        .then(|| objects.others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     let (subject, findings) = block_on(check(arguments, objects, token.as_ref(), SystemClock.now()))??;
-    let text = arguments.output.document(&findings).unwrap_or_else(|| output::summed_up(&subject, &findings));
-    terminal::print(&text)?;
+    Ok((subject, findings, judged_nothing))
+}
+
+fn concluded(subject: &str, findings: &Findings, judged_nothing: Option<String>) -> Outcome {
     let has = |code| findings.iter().any(|finding| finding.code == code);
     if findings.has_errors() {
         Ok(Conclusion::No)
+    } else if let Some(others) = judged_nothing {
+        let kinds = Kind::ALL.map(Kind::name).join(", ");
+        Err(Failure::WrongUse(
+            printable(&format!("{subject}: there is nothing to check in it but {others}; give any of {kinds}"))
+                .into_owned(),
+        ))
     } else if has("probe_unreached") {
         Err(Failure::Unknown("the webhook could not be asked from here; the finding says why".to_owned()))
     } else if has("probe_undecided") {

@@ -7,6 +7,7 @@ use super::super::Failure;
 use super::super::terminal::{self, printable};
 use super::report::Report;
 use crate::config::duration;
+use crate::shutdown::Signals;
 use crate::wiring::openshift::apply::{End, Operator, Question, Stop};
 
 /// The flags that answer questions beforehand, and those about waiting.
@@ -88,6 +89,10 @@ pub(super) fn ended(end: End) -> Result<String, Failure> {
             "the operator of kube-apiserver has made no new revision, and every API server still has {revision}: what was \
              changed is not in force yet; see clusteroperator/kube-apiserver, and openshift check later"
         ))),
+        End::Unseen(revision) => Err(Failure::Unknown(format!(
+            "nothing was changed now, and whether API servers have it is unknown: all are at revision {revision}, and no \
+             rollout was seen to end since the last change; see clusteroperator/kube-apiserver, and openshift check later"
+        ))),
         End::Degraded(what) => Err(Failure::Refused(fit(&format!(
             "the rollout stopped: {what}; what was applied stays applied: mend it and apply again, or go back with revert"
         )))),
@@ -98,6 +103,25 @@ pub(super) fn ended(end: End) -> Result<String, Failure> {
         End::TimedOut(last) => Err(Failure::Unknown(fit(&format!(
             "the rollout is not through within --timeout ({last}); it goes on without being watched: see openshift check"
         )))),
+    }
+}
+
+/// Waits for what takes long, until it ends or a signal comes. Whoever stops it must know that nothing is undone by that.
+pub(super) async fn watched<T>(long: impl Future<Output = T>, has_changed: bool) -> Result<T, Failure> {
+    let mut signals = Signals::new().map_err(|error| Failure::unknown(&error))?;
+    until(signals.next(), long, has_changed).await
+}
+
+async fn until<T>(stop: impl Future<Output = ()>, long: impl Future<Output = T>, changed: bool) -> Result<T, Failure> {
+    tokio::select! {
+        value = long => Ok(value),
+        () = stop => {
+            let made = if changed { "the change is made" } else { "nothing was changed now" };
+            Err(Failure::Unknown(format!(
+                "interrupted: {made}, and the rollout goes on without being watched; run the same command again to follow it, or \
+                 see openshift check"
+            )))
+        }
     }
 }
 
@@ -144,6 +168,20 @@ mod tests {
 
     fn conflict() -> Question {
         Question::Conflict { fields: vec!["spec.type (set by a\u{1b}[2J)".to_owned(), "spec.b (set by c)".to_owned()] }
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_watching_hears_that_the_change_is_made() {
+        use std::future::{pending, ready};
+        let said = |made: &str| {
+            Err(Failure::Unknown(format!(
+                "interrupted: {made}, and the rollout goes on without being watched; run the same command again to follow it, or \
+                 see openshift check"
+            )))
+        };
+        assert_eq!(until(ready(()), pending::<()>(), true).await, said("the change is made"));
+        assert_eq!(until(ready(()), pending::<()>(), false).await, said("nothing was changed now"));
+        assert_eq!(until(pending(), ready(7), true).await, Ok(7));
     }
 
     #[test]

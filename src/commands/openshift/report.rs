@@ -19,13 +19,24 @@ pub(super) struct Report {
     pub(super) findings: Findings,
 }
 
+/// A report as programs read it: one document, however it ended.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
 impl Report {
-    /// Prints it, unless there is nothing in it because something failed before.
+    /// Prints it; as text, unless there is nothing in it because something failed before.
     pub(super) fn print<T>(&self, output: Output, outcome: &Result<T, Failure>) -> Result<(), Failure> {
-        if outcome.is_err() && self.objects.is_empty() && self.findings.is_empty() {
-            return Ok(());
+        let error = outcome.as_ref().err().map(Failure::message);
+        match output.document(&Printed { report: self, error }) {
+            Some(document) => terminal::print(&document),
+            None if error.is_some() && self.objects.is_empty() && self.findings.is_empty() => Ok(()),
+            None => terminal::print(&self.text()),
         }
-        terminal::print(&output.document(self).unwrap_or_else(|| self.text()))
     }
 
     fn text(&self) -> String {

@@ -4,7 +4,7 @@ use super::super::output::Output;
 use super::super::terminal;
 use super::super::{Conclusion, Failure, Outcome, block_on};
 use super::cluster::ClusterFlags;
-use super::person::{Manner, Person, ended, stopped, unfollowed};
+use super::person::{Manner, Person, ended, stopped, unfollowed, watched};
 use super::report::Report;
 use crate::wiring::openshift::apply::{self, End, Pace, Reverting, Stop};
 
@@ -24,14 +24,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    if arguments.delete_secret && !arguments.manner.wait {
-        return Err(Failure::WrongUse(
+    let mut report = Report::default();
+    let outcome = if arguments.delete_secret && !arguments.manner.wait {
+        Err(Failure::WrongUse(
             "--delete-secret needs --wait: a secret that a kube-apiserver still refers to must not be deleted"
                 .to_owned(),
-        ));
-    }
-    let mut report = Report::default();
-    let outcome = block_on(revert(arguments, &mut report))?;
+        ))
+    } else {
+        block_on(revert(arguments, &mut report)).flatten()
+    };
     report.print(arguments.output, &outcome)?;
     outcome
 }
@@ -47,12 +48,20 @@ async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
     if manner.dry_run {
         return Ok(Conclusion::Yes);
     }
+    if arguments.delete_secret && !reverted.has_changed {
+        let gone = reverted.leftovers.are_gone(&cluster).await.map_err(|stop| later(stop, report))?;
+        if let Some(line) = gone {
+            report.objects.push(line);
+            return Ok(Conclusion::Yes);
+        }
+    }
     let mut is_rolled_out = false;
     if manner.wait {
         if reverted.has_changed {
             terminal::complain("waiting for the authentication operator to restore its own webhook");
         }
-        if !reverted.leftovers.released(&cluster, &pace).await.map_err(|stop| later(stop, report))? {
+        let released = watched(reverted.leftovers.released(&cluster, &pace), reverted.has_changed).await?;
+        if !released.map_err(|stop| later(stop, report))? {
             return Err(Failure::Unknown(
                 "the authentication operator has not restored its own webhook within --timeout; see \
                  clusteroperator/authentication, and run revert again; the webhook is in force until then"
@@ -60,7 +69,7 @@ async fn revert(arguments: &Arguments, report: &mut Report) -> Outcome {
             ));
         }
         if let Some(follow) = reverted.follow {
-            let end = apply::follow(&cluster, follow, &pace, &person).await;
+            let end = watched(apply::follow(&cluster, follow, &pace, &person), reverted.has_changed).await?;
             is_rolled_out = reverted.has_changed && matches!(end, End::Done(_));
             report.rollout = Some(ended(end)?);
         } else if reverted.has_changed {

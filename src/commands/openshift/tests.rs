@@ -146,6 +146,8 @@ async fn applying_what_is_there_already_says_how_the_cluster_is() {
     // The operator has not taken it over.
     let mut api_server = at_rest();
     api_server["spec"] = json!({"observedConfig": {}});
+    api_server["status"]["conditions"] = json!([{"type": "NodeInstallerProgressing", "status": "False",
+        "lastTransitionTime": "2026-11-26T11:00:00Z"}]);
     played.put(API_SERVER_PATH, api_server);
     let kubeconfig = played.file.to_str().unwrap();
     let line = ["apply", "-f", "documents", "--yes", "--force-conflicts", "--kubeconfig", kubeconfig];

@@ -40,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Authentication,
         Self::ClusterOperator,
         Self::ClusterVersion,

@@ -118,11 +118,22 @@ impl State {
                 node
             })
             .collect();
-        let patch = json!({"status": {"latestAvailableRevision": self.revision, "nodeStatuses": nodes}}).to_string();
+        let is_done = nodes.iter().all(|node| node["currentRevision"] == self.revision);
+        let progressing = json!([{"type": "NodeInstallerProgressing", "status": if is_done { "False" } else { "True" },
+            "lastTransitionTime": soon()}]);
+        let status =
+            json!({"latestAvailableRevision": self.revision, "nodeStatuses": nodes, "conditions": progressing});
+        let patch = json!({ "status": status }).to_string();
         let arguments =
             ["patch", "kubeapiserver", "cluster", "--subresource=status", "--type=merge", "--patch", &patch];
         self.kubectl.admin(&arguments).await;
     }
+}
+
+/// A little later than now: times have whole seconds, and a real rollout takes minutes.
+fn soon() -> String {
+    let output = std::process::Command::new("date").args(["-u", "-d", "2 seconds", "+%FT%TZ"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 async fn get(kubectl: &Kubectl, what: &[&str]) -> Value {

@@ -7,7 +7,7 @@ use super::super::live::{API_SERVER_PATH, AUTHENTICATION_PATH, path};
 use super::super::objects::{Kind, Object};
 use super::super::rules;
 use super::plan::Plan;
-use super::rollout::Follow;
+use super::rollout::{Follow, last_change};
 use super::stop::Stop;
 use super::{Operator, Question, owners};
 
@@ -52,6 +52,7 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
     let next = if plan.is_referred_to_by(&current) { IN_FORCE } else { NEW };
     let mut done = Vec::new();
     let mut has_changed = false;
+    let mut since = last_change(&current).to_owned();
     for ((kind, name, body), force) in plan.prerequisites().into_iter().zip(forced) {
         let label = label(kind, name);
         let place = path(kind, name);
@@ -65,6 +66,7 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
             Some(_) => "changed",
         };
         has_changed |= word != "unchanged";
+        since = since.max(last_change(&Object::from(reply.object)).to_owned());
         done.push(format!("{label} {word}"));
         operator.hears(&format!("{label} {word}"));
     }
@@ -83,8 +85,8 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, how: Applying, operator: &dyn
     done.push(format!("authentication/cluster {word}"));
     operator.hears(&format!("authentication/cluster {word}"));
     let before = before.map(Object::from);
-    let follow =
-        before.and_then(|before| if has_changed { Some(Follow::from(&before)) } else { Follow::under_way(&before) });
+    let follow = before
+        .and_then(|before| if has_changed { Some(Follow::from(&before)) } else { Follow::of_change(&before, &since) });
     Ok(Applied { objects: done, has_changed, follow })
 }
 

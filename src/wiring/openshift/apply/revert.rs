@@ -10,7 +10,7 @@ use super::super::manifest::{DEFAULT_CONFIG_MAP, DEFAULT_SECRET, MANAGED_BY, MAN
 use super::super::objects::{Kind, Object};
 use super::super::{INTEGRATED_SECRET, rules};
 use super::put::{agree, authentication, hear, risks};
-use super::rollout::Follow;
+use super::rollout::{Follow, last_change};
 use super::stop::Stop;
 use super::{Operator, Pace, Question, owners};
 
@@ -55,7 +55,7 @@ pub async fn revert(cluster: &Cluster, how: Reverting, operator: &dyn Operator) 
         let objects = vec!["authentication/cluster unchanged".to_owned()];
         let api_server = cluster.get(API_SERVER_PATH).await;
         let api_server = api_server.map_err(|cause| Stop::cluster("kubeapiserver/cluster", cause))?.map(Object::from);
-        let follow = api_server.as_ref().and_then(Follow::under_way);
+        let follow = api_server.and_then(|api_server| Follow::of_change(&api_server, last_change(&current)));
         return Ok(Reverted { objects, has_changed: false, follow, leftovers });
     }
     if current.text("/spec/type") == "OIDC" {
@@ -177,12 +177,30 @@ impl Leftovers {
             || authentication.text("/spec/oauthMetadata/name") == self.config_map
     }
 
+    /// Says that neither is there; nothing if one is.
+    ///
+    /// # Errors
+    /// If the cluster refuses or does not answer.
+    pub async fn are_gone(&self, cluster: &Cluster) -> Result<Option<String>, Stop> {
+        let Self { secret, config_map } = self;
+        for (kind, name) in [(Kind::Secret, secret), (Kind::ConfigMap, config_map)] {
+            let stop = |cause| Stop::cluster(format!("{}/{name}", kind.name().to_lowercase()), cause);
+            if cluster.get(&path(kind, name)).await.map_err(stop)?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(format!("there is nothing to delete: neither secret/{secret} nor configmap/{config_map} is there")))
+    }
+
     /// Deletes them. Only what carries our label, is not referred to, and is on no node's way any more. `is_rolled_out`:
     /// whether a rollout was seen to end after the reference was taken away.
     ///
     /// # Errors
     /// If they are or may be still in use, or the cluster refuses or does not answer.
     pub async fn delete(&self, cluster: &Cluster, is_rolled_out: bool) -> Result<Vec<String>, Stop> {
+        if let Some(line) = self.are_gone(cluster).await? {
+            return Ok(vec![line]);
+        }
         let stop = |cause| Stop::cluster("kubeapiserver/cluster", cause);
         let authentication = authentication(cluster).await?;
         if self.is_referred_to(&authentication) {
@@ -217,20 +235,8 @@ impl Leftovers {
             cluster.delete(&place, object.text("/metadata/uid")).await.map_err(stop)?;
             done.push(format!("{label} deleted"));
         }
-        if done.is_empty() {
-            let Self { secret, config_map } = self;
-            done.push(format!(
-                "there is nothing to delete: neither secret/{secret} nor configmap/{config_map} is there"
-            ));
-        }
         Ok(done)
     }
-}
-
-/// When an object was changed last, as Kubernetes writes times (which sort as text).
-fn last_change(object: &Object) -> &str {
-    let times = object.list("/metadata/managedFields").iter().filter_map(|entry| entry.get("time")?.as_str());
-    times.max().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::super::cluster::{Cluster, ClusterError};
 use super::super::live::API_SERVER_PATH;
 use super::super::objects::Object;
-use super::super::rules::degraded;
+use super::super::rules::{degraded, failure, has_rolled_out_since};
 use super::{Operator, Pace};
 
 /// How a rollout ended.
@@ -25,12 +25,16 @@ pub enum End {
     TimedOut(String),
     /// The operator saw nothing that needs a new revision.
     Unchanged(i64),
+    /// Nothing was changed now, and no rollout is seen since the last change.
+    Unseen(i64),
 }
 
 /// A rollout from a moment on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
     baseline: i64,
+    /// When what is followed was changed, if that was before we looked.
+    since: Option<String>,
     degraded_since: Option<Duration>,
     done_since: Option<(i64, Duration)>,
 }
@@ -38,16 +42,22 @@ pub struct Follow {
 impl From<&Object> for Follow {
     /// Takes what the operator of kube-apiserver says before a change.
     fn from(api_server: &Object) -> Self {
-        Self { baseline: latest(api_server), degraded_since: None, done_since: None }
+        Self { baseline: latest(api_server), since: None, degraded_since: None, done_since: None }
     }
 }
 
 impl Follow {
-    /// Takes up a rollout that somebody else has begun, or we before; nothing if every node has the latest revision.
-    pub(super) fn under_way(api_server: &Object) -> Option<Self> {
+    /// Takes up the rollout of a change that somebody else has made, or we before; nothing if one was seen to end since then.
+    /// Nodes that all have the latest revision prove nothing: operators take minutes to make the next.
+    pub(super) fn of_change(api_server: &Object, moment: &str) -> Option<Self> {
         let latest = latest(api_server);
-        let lags = nodes(api_server).iter().any(|node| node.current < latest);
-        lags.then_some(Self { baseline: latest - 1, degraded_since: None, done_since: None })
+        let nodes = nodes(api_server);
+        let lags = nodes.iter().any(|node| node.current < latest);
+        if !lags && !nodes.is_empty() && has_rolled_out_since(api_server, moment) {
+            return None;
+        }
+        let baseline = if lags { latest - 1 } else { latest };
+        Some(Self { baseline, since: Some(moment.to_owned()), degraded_since: None, done_since: None })
     }
 }
 
@@ -63,6 +73,7 @@ impl Follow {
     fn see(&mut self, api_server: &Object, elapsed: Duration, pace: &Pace) -> Sight {
         let latest = latest(api_server);
         let nodes = nodes(api_server);
+        let mut seen = String::new();
         if let Some(node) = nodes.iter().find(|node| node.failed > self.baseline && node.failed > node.current) {
             let Node { name, failed, reason, .. } = node;
             return Sight::End(End::Degraded(format!("revision {failed} did not start on {name}: {reason}")));
@@ -74,10 +85,12 @@ impl Follow {
                 if elapsed.saturating_sub(since) >= pace.inertia {
                     return Sight::End(End::Degraded(what));
                 }
+                seen = format!("; degraded, which may pass: {what}");
             }
         }
         let are_there = !nodes.is_empty() && nodes.iter().all(|node| node.current >= latest);
-        if latest > self.baseline && are_there {
+        let has_ended = self.since.as_ref().is_some_and(|since| has_rolled_out_since(api_server, since));
+        if (latest > self.baseline || has_ended) && are_there {
             let (revision, since) = *self.done_since.get_or_insert((latest, elapsed));
             if revision == latest && elapsed.saturating_sub(since) >= pace.steady {
                 return Sight::End(End::Done(latest));
@@ -88,10 +101,11 @@ impl Follow {
         } else {
             self.done_since = None;
         }
-        if latest == self.baseline && are_there && elapsed >= pace.settle && self.degraded_since.is_none() {
-            return Sight::End(End::Unchanged(latest));
+        let is_quiet = self.degraded_since.is_none() && self.done_since.is_none();
+        if latest == self.baseline && are_there && elapsed >= pace.settle && is_quiet {
+            return Sight::End(if self.since.is_some() { End::Unseen(latest) } else { End::Unchanged(latest) });
         }
-        Sight::OnTheWay(progress(self.baseline, latest, &nodes))
+        Sight::OnTheWay(progress(self.baseline, latest, &nodes) + &seen)
     }
 }
 
@@ -140,7 +154,16 @@ struct Node<'a> {
     current: i64,
     target: i64,
     failed: i64,
-    reason: &'a str,
+    reason: String,
+}
+
+/// When an object was changed last, as Kubernetes writes times (which sort as text). What operators write about it, by way
+/// of a subresource, is no change of it.
+pub(super) fn last_change(object: &Object) -> &str {
+    let entries = object.list("/metadata/managedFields").iter();
+    let is_main = |entry: &&Value| entry.get("subresource").and_then(Value::as_str).unwrap_or_default().is_empty();
+    let times = entries.filter(is_main).filter_map(|entry| entry.get("time")?.as_str());
+    times.max().unwrap_or_default()
 }
 
 fn latest(api_server: &Object) -> i64 {
@@ -158,7 +181,7 @@ fn nodes(api_server: &Object) -> Vec<Node<'_>> {
                 current: number("currentRevision"),
                 target: number("targetRevision"),
                 failed: number("lastFailedRevision"),
-                reason: value.get("lastFailedReason").and_then(Value::as_str).unwrap_or("no reason is given"),
+                reason: failure(value),
             }
         })
         .collect()
@@ -233,11 +256,58 @@ mod tests {
 
     #[test]
     fn a_rollout_that_was_begun_before_is_taken_up_at_its_revision() {
-        assert_eq!(Follow::under_way(&api_server(8, &[(8, 0, 0), (8, 0, 0)], "")), None);
-        let mut follow = Follow::under_way(&api_server(8, &[(8, 0, 0), (7, 8, 0)], "")).unwrap();
+        let mut follow = Follow::of_change(&api_server(8, &[(8, 0, 0), (7, 8, 0)], ""), "").unwrap();
         let there = api_server(8, &[(8, 0, 0), (8, 0, 0)], "");
         assert!(matches!(follow.see(&there, seconds(1), &PACE), Sight::OnTheWay(_)));
         assert_eq!(follow.see(&there, seconds(21), &PACE), Sight::End(End::Done(8)));
+    }
+
+    /// Every node has revision 8, and a rollout ended at that time.
+    fn ended(time: &str) -> Object {
+        let mut object = api_server(8, &[(8, 0, 0), (8, 0, 0)], "").value().clone();
+        object["status"]["conditions"] =
+            json!([{"type": "NodeInstallerProgressing", "status": "False", "lastTransitionTime": time}]);
+        Object::from(object)
+    }
+
+    #[test]
+    fn nodes_that_are_alike_do_not_prove_that_a_change_was_rolled_out() {
+        let change = "2026-11-26T10:00:00Z";
+        assert_eq!(Follow::of_change(&ended("2026-11-26T10:05:00Z"), change), None);
+        let before = ended("2026-11-26T09:00:00Z");
+        let mut follow = Follow::of_change(&before, change).unwrap();
+        assert!(matches!(follow.see(&before, seconds(179), &PACE), Sight::OnTheWay(_)));
+        assert_eq!(follow.clone().see(&before, seconds(180), &PACE), Sight::End(End::Unseen(8)));
+        // The operator says so only after the last node is there.
+        let after = ended("2026-11-26T10:05:00Z");
+        assert!(matches!(follow.see(&after, seconds(180), &PACE), Sight::OnTheWay(_)));
+        assert_eq!(follow.see(&after, seconds(200), &PACE), Sight::End(End::Done(8)));
+    }
+
+    #[test]
+    fn what_operators_write_about_an_object_is_no_change_of_it() {
+        let fields = json!([
+            {"manager": "us", "time": "2026-11-26T10:00:00Z"},
+            {"manager": "operator", "time": "2026-11-26T12:00:00Z", "subresource": "status"},
+        ]);
+        let object = Object::from(json!({"metadata": {"managedFields": fields}}));
+        assert_eq!(last_change(&object), "2026-11-26T10:00:00Z");
+    }
+
+    #[test]
+    fn a_node_says_why_a_revision_did_not_start() {
+        let mut object = api_server(8, &[(7, 8, 8)], "").value().clone();
+        let mut said = |errors: Value| {
+            object["status"]["nodeStatuses"][0]["lastFailedRevisionErrors"] = errors;
+            let mut follow = Follow::from(&api_server(7, &[(7, 0, 0)], ""));
+            match follow.see(&Object::from(object.clone()), seconds(60), &PACE) {
+                Sight::End(End::Degraded(what)) => what,
+                other => panic!("{other:?}"),
+            }
+        };
+        let start = "revision 8 did not start on m-0: InstallerFailed";
+        assert_eq!(said(json!(["no such\n  file", "", "boom"])), format!("{start}: no such file; boom"));
+        assert_eq!(said(json!(["é".repeat(1000)])), format!("{start}: {}…", "é".repeat(300)));
     }
 
     #[test]
@@ -259,11 +329,13 @@ mod tests {
     fn a_degraded_condition_counts_when_it_stays() {
         let mut follow = Follow::from(&api_server(7, &[(7, 0, 0)], ""));
         let mut see = |degraded, at| follow.see(&api_server(7, &[(7, 0, 0)], degraded), seconds(at), &PACE);
-        let on_the_way = || Sight::OnTheWay("revision 7: the operator has not made a new one yet".to_owned());
-        assert_eq!(see("bad secret", 10), on_the_way());
-        assert_eq!(see("", 20), on_the_way());
-        assert_eq!(see("bad secret", 30), on_the_way());
-        assert_eq!(see("bad secret", 149), on_the_way());
+        let line = "revision 7: the operator has not made a new one yet";
+        let degraded =
+            || Sight::OnTheWay(format!("{line}; degraded, which may pass: ConfigObservationDegraded: bad secret"));
+        assert_eq!(see("bad secret", 10), degraded());
+        assert_eq!(see("", 20), Sight::OnTheWay(line.to_owned()));
+        assert_eq!(see("bad secret", 30), degraded());
+        assert_eq!(see("bad secret", 149), degraded());
         let what = "ConfigObservationDegraded: bad secret".to_owned();
         assert_eq!(see("bad secret", 150), Sight::End(End::Degraded(what)));
     }

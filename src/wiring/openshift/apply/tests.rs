@@ -187,14 +187,16 @@ async fn a_secret_is_deleted_when_every_node_has_got_a_revision_without_it() {
     assert_eq!(leftovers.delete(&played.cluster, true).await.unwrap(), ["secret/hook deleted"]);
 }
 
+/// Every node is at rest since then.
+fn finished(time: &str) -> Value {
+    let mut object = at_rest();
+    object["status"]["conditions"] =
+        json!([{"type": "NodeInstallerProgressing", "status": "False", "lastTransitionTime": time}]);
+    object
+}
+
 #[tokio::test]
 async fn a_secret_is_kept_as_long_as_a_rollout_is_not_seen() {
-    let finished = |time: &str| {
-        let mut object = at_rest();
-        object["status"]["conditions"] =
-            json!([{"type": "NodeInstallerProgressing", "status": "False", "lastTransitionTime": time}]);
-        object
-    };
     let mut without_nodes = at_rest();
     without_nodes["status"]["nodeStatuses"] = json!([]);
     for (api_server, problem) in [
@@ -225,8 +227,39 @@ async fn run_again_it_takes_up_the_rollout_that_is_under_way() {
     let reverted = played.revert(&Person::who(true)).await.unwrap();
     assert_eq!((reverted.objects, reverted.has_changed), (vec!["authentication/cluster unchanged".to_owned()], false));
     assert!(reverted.follow.is_some());
+    // Nodes that have all there is: the next revision may be about to be made.
     played.put(API_SERVER_PATH, at_rest());
+    assert!(played.revert(&Person::who(true)).await.unwrap().follow.is_some());
+    played.put(API_SERVER_PATH, finished("2026-11-26T09:00:00Z"));
+    assert!(played.revert(&Person::who(true)).await.unwrap().follow.is_some());
+    played.put(API_SERVER_PATH, finished("2026-11-26T11:00:00Z"));
     assert_eq!(played.revert(&Person::who(true)).await.unwrap().follow, None);
+}
+
+#[tokio::test]
+async fn applied_again_it_is_followed_until_a_rollout_has_ended_since_the_last_change() {
+    let played = Played::start().await;
+    let person = Person::who(true);
+    played.apply(&person).await.unwrap();
+    let mut secret = played.state().objects[SECRET].clone();
+    secret["metadata"]["managedFields"] = json!([{"manager": "countersign", "time": "2026-11-26T10:30:00Z"}]);
+    played.put(SECRET, secret);
+    for (ended, is_followed) in
+        [("2026-11-26T09:00:00Z", true), ("2026-11-26T10:15:00Z", true), ("2026-11-26T10:45:00Z", false)]
+    {
+        played.put(API_SERVER_PATH, finished(ended));
+        let applied = played.apply(&person).await.unwrap();
+        assert_eq!((applied.has_changed, applied.follow.is_some()), (false, is_followed), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_delete_twice() {
+    let played = Played::start().await;
+    let leftovers = leftovers(&played).await;
+    played.state().objects.remove(SECRET);
+    let said = "there is nothing to delete: neither secret/hook nor configmap/countersign-oauth-metadata is there";
+    assert_eq!(leftovers.delete(&played.cluster, false).await.unwrap(), [said]);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ pub(super) fn check(authentication: &Authentication<'_>, objects: &Objects, repo
     if let Some(config_map) = objects.named(Kind::ConfigMap, name) {
         namespace(config_map, report);
         check_config_map(config_map, report);
-    } else if objects.is_complete || objects.of(Kind::ConfigMap).next().is_some() {
+    } else if objects.is_complete {
         let message = format!("the config map {NAMESPACE}/{name} does not exist: {DIES}");
         report.error("metadata_missing", PATH, message, "create the config map first, or correct the name");
     } else {

@@ -27,7 +27,7 @@ use super::objects::{Kind, Object, Objects, Other};
 use crate::clock::UnixTime;
 use crate::findings::{Finding, Findings, Severity};
 
-pub use self::operators::{degraded, has_rolled_out_since, unrest};
+pub use self::operators::{degraded, failure, has_rolled_out_since, unrest};
 pub use self::schema::is_name;
 pub use self::secret::kubeconfig_text;
 pub use self::served::Served;

@@ -69,7 +69,7 @@ fn revisions(api_server: &Object, report: &mut Report) {
         let name = node.get("nodeName").and_then(Value::as_str).unwrap_or_default();
         let (current, failed) = (number("currentRevision"), number("lastFailedRevision"));
         if failed > current {
-            let reason = node.get("lastFailedReason").and_then(Value::as_str).unwrap_or("no reason is given");
+            let reason = failure(node);
             report.error(
                 "revision_failed",
                 path.clone(),
@@ -101,6 +101,26 @@ fn overrides(api_server: &Object, report: &mut Report) {
                 "remove it",
             );
         }
+    }
+}
+
+/// Why a revision did not start on a node: the operator's reason, and the errors that it found, shortened.
+#[must_use]
+pub fn failure(node: &Value) -> String {
+    const LONGEST: usize = 300;
+    let reason = node.get("lastFailedReason").and_then(Value::as_str).filter(|reason| !reason.is_empty());
+    let errors = node.get("lastFailedRevisionErrors").and_then(Value::as_array).into_iter().flatten();
+    let errors = errors.filter_map(Value::as_str).map(|error| error.split_whitespace().collect::<Vec<_>>().join(" "));
+    let errors = errors.filter(|error| !error.is_empty()).collect::<Vec<_>>().join("; ");
+    let mut shortened: String = errors.chars().take(LONGEST).collect();
+    if shortened.len() < errors.len() {
+        shortened.push('…');
+    }
+    match (reason, shortened.is_empty()) {
+        (None, true) => "no reason is given".to_owned(),
+        (None, false) => shortened,
+        (Some(reason), true) => reason.to_owned(),
+        (Some(reason), false) => format!("{reason}: {shortened}"),
     }
 }
 

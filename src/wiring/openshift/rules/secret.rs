@@ -25,18 +25,18 @@ pub(super) fn check_reference(name: &str, objects: &Objects, now: UnixTime, repo
     }
     let mut others = objects.of(Kind::Secret).map(Object::name).collect::<Vec<_>>();
     others.sort_unstable();
-    if objects.is_complete || !others.is_empty() {
+    let seen = if others.is_empty() { String::new() } else { format!("; seen: {}", others.join(", ")) };
+    if objects.is_complete {
         let message = format!(
             "the webhook is not honored because there is no secret {NAMESPACE}/{name} (failed to get secret); {FORMER}"
         );
-        let seen = if others.is_empty() { String::new() } else { format!("; seen: {}", others.join(", ")) };
         report.error("secret_missing", PATH, message, format!("create the secret first, or correct the name{seen}"));
     } else {
         report.warning(
             "secret_not_given",
             PATH,
             format!("whether the webhook is honored cannot be told: the secret {name} is not among the documents"),
-            format!("give it with -f, too: oc get secret {name} -n {NAMESPACE} -o yaml"),
+            format!("give it with -f, too: oc get secret {name} -n {NAMESPACE} -o yaml{seen}"),
         );
     }
 }

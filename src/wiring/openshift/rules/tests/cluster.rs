@@ -199,12 +199,18 @@ fn served_rows() -> Vec<(Served, &'static str)> {
     ]
 }
 
+/// What is not there in a cluster, where documents alone would prove nothing.
+const MISSING: &[(&str, &str, &str)] = &[
+    ("authentication", GONE, "error authentication_missing metadata.name"),
+    ("secret", "null", "error secret_missing spec.webhookTokenAuthenticator.kubeConfig.name"),
+    ("config_map", "null", "error metadata_missing spec.oauthMetadata.name"),
+];
+
 pub(super) fn rows() -> impl Iterator<Item = &'static str> {
-    let missing = "error authentication_missing metadata.name";
     ROWS.iter()
         .map(|(_, expected)| *expected)
         .chain(served_rows().into_iter().map(|(_, expected)| expected))
-        .chain([missing])
+        .chain(MISSING.iter().map(|(.., expected)| *expected))
 }
 
 #[test]
@@ -228,17 +234,11 @@ fn what_is_served_is_what_the_config_map_has() {
 
 #[test]
 fn what_a_cluster_does_not_have_is_missing() {
-    let mut world = well();
-    set(&mut world, "authentication", json!(GONE));
-    let mut without = objects(world);
-    without.is_complete = true;
-    let expected = "error authentication_missing metadata.name";
-    assert_eq!(found(&without, &now(), expected), expected);
-
-    let mut world = well();
-    set(&mut world, "secret", Value::Null);
-    let mut without = objects(world);
-    without.is_complete = true;
-    let expected = "error secret_missing spec.webhookTokenAuthenticator.kubeConfig.name";
-    assert_eq!(found(&without, &now(), expected), expected);
+    for (what, value, expected) in MISSING {
+        let mut world = well();
+        set(&mut world, what, if *value == "null" { Value::Null } else { json!(value) });
+        let mut without = objects(world);
+        without.is_complete = true;
+        assert_eq!(found(&without, &now(), expected), *expected);
+    }
 }

@@ -165,9 +165,9 @@ fn reference_rows() -> Vec<Row> {
     vec![
         row(
             &[(NAME, "", json!("Hook"))],
-            "error name_invalid spec.webhookTokenAuthenticator.kubeConfig.name, error secret_missing spec.webhookTokenAuthenticator.kubeConfig.name",
+            "error name_invalid spec.webhookTokenAuthenticator.kubeConfig.name, warning secret_not_given spec.webhookTokenAuthenticator.kubeConfig.name",
         ),
-        row(&[(NAME, "", json!("hook-2"))], "error secret_missing spec.webhookTokenAuthenticator.kubeConfig.name"),
+        row(&[(NAME, "", json!("hook-2"))], "warning secret_not_given spec.webhookTokenAuthenticator.kubeConfig.name"),
         row(&[("secret", "", json!(null))], "warning secret_not_given spec.webhookTokenAuthenticator.kubeConfig.name"),
         row(
             &[("secret", "metadata/namespace", json!("default"))],
@@ -514,10 +514,10 @@ fn server_rows() -> Vec<Row> {
 fn metadata_rows() -> Vec<Row> {
     let member = |name: &'static str, value: Value| ("metadata", name, value);
     vec![
-        row(&[(AUTH, "oauthMetadata/name", json!("other"))], "error metadata_missing spec.oauthMetadata.name"),
+        row(&[(AUTH, "oauthMetadata/name", json!("other"))], "warning metadata_not_given spec.oauthMetadata.name"),
         row(
             &[(AUTH, "oauthMetadata/name", json!("../x"))],
-            "error name_invalid spec.oauthMetadata.name, error metadata_missing spec.oauthMetadata.name",
+            "error name_invalid spec.oauthMetadata.name, warning metadata_not_given spec.oauthMetadata.name",
         ),
         row(&[(AUTH, "oauthMetadata/name", json!(""))], "info metadata_none spec.oauthMetadata.name"),
         row(&[("config_map", "", json!(null))], "warning metadata_not_given spec.oauthMetadata.name"),
