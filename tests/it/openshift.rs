@@ -95,7 +95,7 @@ fn what_cannot_be_read_is_wrong_use() {
             "-: there is nothing to check in it but Pod (v1); give any of Authentication, ClusterOperator, ",
         ),
         (&["-f", "-", "TOKEN"], "", "a token is of use with --probe only"),
-        (&[], "", "/none: there is no kubeconfig; give one with --kubeconfig"),
+        (&[], "", "/none: there is no kubeconfig; give one with --kubeconfig, or documents with -f"),
     ] {
         let (code, out, err) = countersign(folder.path(), &[&["openshift", "check"], arguments].concat(), input);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");

@@ -284,3 +284,11 @@ fn openshifts_documents_go_into_a_file_for_their_owner_alone() {
     let (code, out, err) = render(folder.path(), &[&theirs[..], &["webhook-authentication-integrated-oauth"]].concat());
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
 }
+
+#[test]
+fn a_folder_of_certificates_that_is_not_there_is_to_be_made_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, err) = render(folder.path(), &["kubeadm", "--server", SERVER, "--pki", "nope"]);
+    let said = "countersign: --pki: nope is no folder; make it with `countersign render pki --directory nope`\n";
+    assert_eq!((code, err.as_str()), (Some(2), said));
+}

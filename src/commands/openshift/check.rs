@@ -108,7 +108,12 @@ pub(super) async fn check(
     let mut circumstances = Circumstances { now, served: None };
     let mut findings = Findings::new();
     if arguments.cluster.is_given() || !arguments.documents.is_given() {
-        let cluster = arguments.cluster.connect()?;
+        let cluster = arguments.cluster.connect().map_err(|failure| match failure {
+            Failure::WrongUse(why) if !arguments.cluster.is_given() => {
+                Failure::WrongUse(format!("{why}, or documents with -f"))
+            }
+            failure => failure,
+        })?;
         let gathered = live::gather(&cluster, &objects).await.map_err(|error| failure(&error, &cluster))?;
         findings.extend(gathered.unread);
         if arguments.documents.is_given() {

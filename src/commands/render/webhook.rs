@@ -131,6 +131,12 @@ impl WebhookFlags {
     }
 
     fn client(&self) -> Result<Option<ClientCertificate>, Failure> {
+        if let Some(folder) = self.pki.as_ref().filter(|folder| !folder.is_dir()) {
+            let folder = folder.display();
+            return Err(Failure::WrongUse(format!(
+                "--pki: {folder} is no folder; make it with `countersign render pki --directory {folder}`"
+            )));
+        }
         if self.pki.is_some() {
             check_caller(&self.caller).map_err(|error| Failure::WrongUse(format!("--caller: {error}")))?;
         }

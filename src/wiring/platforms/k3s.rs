@@ -15,7 +15,12 @@ pub(super) fn wire(request: &Request<'_>) -> Wiring {
         content: format!("kube-apiserver-arg+:\n{}", flag_list(&request.flags(PATH), 2)),
     };
     let kubeconfig = request.kubeconfig_at(format!("{PATH} on every server; root, 0600"));
-    let steps = vec!["systemctl restart k3s, on one server after the other".to_owned()];
+    let steps = vec![
+        format!("install -D -m 0600 webhook.kubeconfig {PATH}, on every server"),
+        "install -D -m 0644 90-countersign.yaml /etc/rancher/k3s/config.yaml.d/90-countersign.yaml, on every server"
+            .to_owned(),
+        "systemctl restart k3s, on one server after the other".to_owned(),
+    ];
     let mut wiring = Wiring::new(vec![kubeconfig, arguments], steps);
     wiring.trap(
         "one_process",

@@ -15,7 +15,12 @@ pub(super) fn wire(request: &Request<'_>) -> Wiring {
         content: format!("kube-apiserver-arg+:\n{flags}kube-apiserver-extra-mount+:\n  - {FOLDER}:{FOLDER}:ro\n"),
     };
     let kubeconfig = request.kubeconfig_at(format!("{FOLDER}/webhook.kubeconfig on every server; root, 0600"));
-    let steps = vec!["systemctl restart rke2-server, on one server after the other".to_owned()];
+    let steps = vec![
+        format!("install -D -m 0600 webhook.kubeconfig {FOLDER}/webhook.kubeconfig, on every server"),
+        "install -D -m 0644 90-countersign.yaml /etc/rancher/rke2/config.yaml.d/90-countersign.yaml, on every server"
+            .to_owned(),
+        "systemctl restart rke2-server, on one server after the other".to_owned(),
+    ];
     let mut wiring = Wiring::new(vec![kubeconfig, arguments], steps);
     wiring.trap(
         "static_pod",

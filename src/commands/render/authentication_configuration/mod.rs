@@ -70,9 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let findings = Config::check_issuers(&migration.countersign(), SystemClock.now());
     terminal::print(&text(&migration, arguments.reader, arguments.output))?;
     if arguments.reader == Reader::Kubernetes {
-        let line =
-            "signing algorithms have no field in this format: put what the comment says into countersign's own file";
-        terminal::complain(line);
+        terminal::complain(&fieldless(&migration, arguments.output));
     }
     complain(&findings);
     Ok(if findings.has_errors() { Conclusion::No } else { Conclusion::Yes })
@@ -146,6 +144,16 @@ fn comment(text: &mut String, line: &str) {
 
 fn yaml(document: &Value) -> String {
     serde_saphyr::to_string(document).unwrap_or_default()
+}
+
+/// What Kubernetes' format has no field for. JSON has no comments, so it is said here.
+fn fieldless(migration: &Migration, output: Output) -> String {
+    let line = "signing algorithms have no field in this format: put what";
+    if output == Output::Json {
+        let settings = serde_json::json!({"issuers": migration.settings()});
+        return format!("{line} follows into countersign's own file\n{}", yaml(&settings).trim_end());
+    }
+    format!("{line} the comment says into countersign's own file")
 }
 
 /// What `check` would say of it, on standard error.

@@ -30,3 +30,10 @@ fn json_has_no_comments() {
     let text = text(&migration(), Reader::Kubernetes, Output::Json);
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), migration().kubernetes());
 }
+
+#[test]
+fn what_json_has_no_comment_for_is_said_beside_it() {
+    let said = fieldless(&migration(), Output::Json);
+    let (_, settings) = said.split_once('\n').unwrap();
+    assert_eq!(serde_saphyr::from_str::<Value>(settings).unwrap()["issuers"], migration().settings());
+}

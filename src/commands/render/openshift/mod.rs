@@ -108,7 +108,7 @@ fn oauth_metadata(arguments: &Arguments, now: UnixTime) -> Result<Option<Derived
         (None, Some(issuer)) => fetch(arguments, issuer)?.into(),
         (None, None) => {
             terminal::complain(
-                "countersign: no OAuth metadata: give --issuer or --discovery for it, or --no-metadata to say that none is wanted",
+                "note: the documents have no OAuth metadata; give --issuer or --discovery for it, or --no-metadata to say that none is wanted",
             );
             return Ok(None);
         }

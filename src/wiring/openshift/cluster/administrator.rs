@@ -64,6 +64,12 @@ impl Administrator {
             return Err(fail("there is no kubeconfig; give one with --kubeconfig".to_owned()));
         }
         if let Some(context) = context {
+            let contexts = merged.get("contexts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let names: Vec<&str> = contexts.iter().filter_map(|entry| entry.get("name")?.as_str()).collect();
+            if !names.contains(&context) {
+                let there = if names.is_empty() { "none".to_owned() } else { format!("{names:?}") };
+                return Err(fail(format!("--context: there is no context {context:?}; there are: {there}")));
+            }
             merged.insert("current-context".to_owned(), context.into());
         }
         let user = chosen(&merged, "user");

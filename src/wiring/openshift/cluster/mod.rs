@@ -277,9 +277,21 @@ fn client(administrator: &Administrator) -> Result<(Client, bool), ClusterError>
 
 /// Why there is no answer, in one line, without what only the library's authors can use.
 fn trouble(error: &(dyn Error + 'static)) -> String {
+    const OUTER: [&str; 4] = ["ServiceError", "client error (Connect)", "client error (SendRequest)", "client error"];
     let mut causes = std::iter::successors(Some(error), |error| (*error).source());
     let is_cut = |error: &(dyn Error + 'static)| {
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
     };
-    if causes.any(is_cut) { "the connection ended before the answer did".to_owned() } else { chain(error) }
+    if causes.any(is_cut) {
+        return "the connection ended before the answer did".to_owned();
+    }
+    let text = chain(error);
+    // The library's layers say nothing to whoever reads this.
+    let mut text = text.as_str();
+    while let Some(rest) =
+        OUTER.iter().find_map(|prefix| text.strip_prefix(prefix)?.strip_prefix(": ")).filter(|rest| !rest.is_empty())
+    {
+        text = rest;
+    }
+    text.to_owned()
 }

@@ -235,6 +235,15 @@ async fn an_api_server_that_is_not_there_is_named_with_the_reason() {
     let error = Cluster::connect(vec![file], None).unwrap().get(API_SERVER_PATH).await.unwrap_err();
     let said = error.to_string();
     assert!(said.starts_with(&format!("no answer from https://{address}/: ")) && said.contains("refused"), "{said}");
+    assert!(!said.contains("ServiceError") && !said.contains("client error"), "{said}");
+}
+
+#[tokio::test]
+async fn a_context_that_is_not_there_is_the_flags_fault() {
+    let played = Played::start().await;
+    let error = Cluster::connect(vec![played.file], Some("nope")).err().unwrap();
+    let said = error.to_string();
+    assert!(said.ends_with(": --context: there is no context \"nope\"; there are: [\"it\"]"), "{said}");
 }
 
 #[test]
