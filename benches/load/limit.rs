@@ -16,7 +16,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::CertificateDer;
@@ -49,7 +49,7 @@ pub(crate) fn serve(folder: &Path) {
                 let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let (io, limits) = (TokioIo::new(stream), Limits::default());
                 if is_h2 {
-                    let _ = h2(&limits).serve_connection(io, service_fn(answer)).await;
+                    let _ = h2(&limits, TokioExecutor::new()).serve_connection(io, service_fn(answer)).await;
                 } else {
                     let _ = h1(&limits).serve_connection(io, service_fn(answer)).await;
                 }

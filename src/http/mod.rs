@@ -4,12 +4,14 @@
 //! overload is answered with 503 and no `Retry-After`, the one answer that neither client-go nor kube-apiserver repeats;
 //! a panic costs the request that it happens in, and no other.
 
-use std::panic::AssertUnwindSafe;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -66,6 +68,9 @@ impl Route {
     /// Clients of the Kubernetes API send protobuf unasked; webhook clients always send JSON.
     fn encoding(self, headers: &HeaderMap) -> Option<Encoding> {
         let Some(value) = headers.get(CONTENT_TYPE) else { return Some(Encoding::Json) };
+        if value == "application/json" {
+            return Some(Encoding::Json);
+        }
         let media_type = value.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
         match media_type.as_str() {
             "application/json" => Some(Encoding::Json),
@@ -112,8 +117,12 @@ impl Gateway {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let is_head = request.method() == Method::HEAD;
-        let work = AssertUnwindSafe(self.review(request, peer)).catch_unwind();
-        let mut response = match work.await {
+        let mut work = pin!(self.review(request, peer));
+        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        });
+        let mut response = match caught.await {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => {
                 self.events.record(Event::Turned(refusal.why));

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod connection;
+mod eager;
 mod places;
 mod stream;
 pub mod tls;

@@ -118,6 +118,9 @@ impl<A: Authenticator> Cache<A> {
     fn lookup(&self, token: BearerToken, digest: Digest) -> BoxFuture<'static, Decision> {
         let (inner, memory) = (Arc::clone(&self.inner), Arc::clone(&self.memory));
         async move {
+            // It may take long from here on. Others go first: whoever asks the same joins, and a connection's other requests
+            // do not wait for it.
+            tokio::task::yield_now().await;
             let work = AssertUnwindSafe(inner.authenticate(&token, Deadline::within(LOOKUP_BUDGET)));
             match work.catch_unwind().await {
                 Ok(decision) => {

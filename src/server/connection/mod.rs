@@ -1,10 +1,11 @@
 //! One connection: handshake with a deadline, HTTP/1.1 or HTTP/2 as ALPN says, and an eye on its pace.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -16,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, Watcher};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -24,8 +25,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Stage;
+use super::eager::Eager;
 use super::places::Places;
-use super::stream::Stream;
+use super::stream::{Gate, Stream};
 use crate::callers::Peer;
 use crate::events::{ConnectionEvent, Event, Events, Handshake};
 use crate::http::{Body, Gateway};
@@ -77,7 +79,8 @@ impl Connection {
         let (_, session) = tls.get_ref();
         let is_h2 = session.alpn_protocol() == Some(b"h2");
         let activity = Arc::new(Activity::new(!is_h2));
-        let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity), is_h2));
+        let gate = is_h2.then(Arc::<Gate>::default);
+        let io = TokioIo::new(Stream::new(tls, Arc::clone(&activity), gate.clone()));
         let (gateway, for_requests) = (Arc::clone(&self.gateway), Arc::clone(&activity));
         let caller = Arc::clone(&peer);
         let stopping = self.stage.clone();
@@ -99,10 +102,10 @@ impl Connection {
         told.push(last_call(is_h2, stage.clone()).boxed());
         told.push(activity.until_too_slow(&limits, &caller).map(|()| Told::End).boxed());
         told.push(ended(stage).boxed());
-        if is_h2 {
-            until_told(h2(&limits).serve_connection(io, service), told).await;
+        if let Some(gate) = gate {
+            until_told(h2(&limits, Eager).serve_connection(io, service), told, &gate).await;
         } else {
-            until_told(h1(&limits).serve_connection(io, service), told).await;
+            until_told(h1(&limits).serve_connection(io, service), told, &Gate::default()).await;
         }
         // Whoever stops waits for this.
         drop(watcher);
@@ -137,17 +140,32 @@ async fn ended(mut stage: watch::Receiver<Stage>) -> Told {
 /// Serves a connection until its end, or until it is told to end. What it may be told is looked at when it says something,
 /// and not whenever a byte moves the connection on: that is every request's time. But it is looked at first: a peer that
 /// never lets the socket run dry takes up all that this task may do in one turn.
-async fn until_told<C: GracefulConnection>(connection: C, mut told: FuturesUnordered<BoxFuture<'_, Told>>) {
+async fn until_told<C: GracefulConnection>(
+    connection: C,
+    mut told: FuturesUnordered<BoxFuture<'_, Told>>,
+    gate: &Gate,
+) {
     let mut connection = pin!(connection);
     loop {
         let said = tokio::select! {
             biased;
             said = told.next() => said,
-            _ = connection.as_mut() => return,
+            _ = poll_fn(|cx| poll_through(connection.as_mut(), gate, cx)) => return,
         };
         match said {
             Some(Told::Finish) => connection.as_mut().graceful_shutdown(),
             Some(Told::End) | None => return,
+        }
+    }
+}
+
+/// Has the connection do what it can do now, and then lets it write, until there is nothing left of either. A peer that keeps it
+/// busy ends that by using up what a task may do in one turn.
+fn poll_through<C: Future>(mut connection: Pin<&mut C>, gate: &Gate, cx: &mut Context<'_>) -> Poll<C::Output> {
+    loop {
+        let polled = connection.as_mut().poll(cx);
+        if polled.is_ready() || !gate.open_if_knocked() {
+            return polled;
         }
     }
 }
@@ -166,10 +184,10 @@ pub fn h1(limits: &Limits) -> http1::Builder {
     builder
 }
 
-/// HTTP/2 within the limits.
+/// HTTP/2 within the limits, its requests run by `executor`.
 #[must_use]
-pub fn h2(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+pub fn h2<E: Clone>(limits: &Limits, executor: E) -> http2::Builder<E> {
+    let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
@@ -211,7 +229,7 @@ impl Activity {
     }
 
     pub(super) fn bytes_came(&self) {
-        if self.heads_only && self.in_flight.load(Ordering::Relaxed) == 0 {
+        if self.heads_only && !self.is_at_work() {
             let now = self.now();
             let _ = self.head_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
         }
@@ -221,6 +239,11 @@ impl Activity {
         this.in_flight.fetch_add(1, Ordering::Relaxed);
         this.head_since.store(0, Ordering::Relaxed);
         Busy(Arc::clone(this))
+    }
+
+    /// Whether a request waits for its answer.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
     }
 
     /// Resolves when the peer takes too long over a request head or over nothing at all. Whoever is no known caller has
@@ -236,7 +259,7 @@ impl Activity {
                 let now = self.now();
                 let is_slow = if !peer.is_known() {
                     now > header_time
-                } else if self.in_flight.load(Ordering::Relaxed) > 0 {
+                } else if self.is_at_work() {
                     false
                 } else {
                     let head_since = self.head_since.load(Ordering::Relaxed);
