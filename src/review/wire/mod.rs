@@ -3,6 +3,7 @@
 
 mod json;
 mod protobuf;
+mod usual;
 
 use std::borrow::Cow;
 
@@ -89,7 +90,7 @@ pub enum Encoding {
 }
 
 /// The parts of a review as found, before they are judged.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Parts<'b> {
     api_version: Option<Cow<'b, str>>,
     kind: Option<Cow<'b, str>>,
@@ -106,7 +107,10 @@ impl TokenReview {
     /// When it is not a review of that version, or has no token.
     pub fn parse(body: &[u8], encoding: Encoding, expected: Option<ApiVersion>) -> Result<Self, Malformed> {
         let parts = match encoding {
-            Encoding::Json => json::read(body)?,
+            Encoding::Json => match usual::read(body) {
+                Some(parts) => parts,
+                None => json::read(body)?,
+            },
             Encoding::Protobuf => protobuf::read(body).ok_or(Malformed::Protobuf)?,
         };
         parts.judge(expected)

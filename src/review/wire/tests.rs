@@ -141,12 +141,57 @@ fn j1_a_review_prints_no_token() {
     assert!(!format!("{review:?}").contains("canary"));
 }
 
+/// A review as kube-apiserver writes it.
+fn as_written(version: &str, metadata: &str, token: &str, audiences: &[String]) -> String {
+    let token = json!(token);
+    let audiences = if audiences.is_empty() { String::new() } else { format!(r#","audiences":{}"#, json!(audiences)) };
+    format!(
+        r#"{{"kind":"TokenReview","apiVersion":"{version}","metadata":{metadata},"spec":{{"token":{token}{audiences}}},"status":{{"user":{{}}}}}}"#
+    ) + "\n"
+}
+
+#[test]
+fn what_kube_apiserver_sends_is_read_by_comparing() {
+    let audiences = ["https://kubernetes.default.svc".to_owned(), "api".to_owned()];
+    for metadata in ["{}", r#"{"creationTimestamp":null}"#] {
+        for audiences in [&audiences[..0], &audiences[..1], &audiences] {
+            let body = as_written("authentication.k8s.io/v1", metadata, "t", audiences);
+            let parts = usual::read(body.as_bytes());
+            assert_eq!(
+                parts.and_then(|parts| parts.judge(None).ok()).map(|review| review.audiences),
+                Some(audiences.to_vec())
+            );
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(body in any::<Vec<u8>>(), envelope in any::<bool>()) {
         let body = if envelope { [b"k8s\0", body.as_slice()].concat() } else { body };
         let _ = TokenReview::parse(&body, Encoding::Json, None);
         let _ = TokenReview::parse(&body, Encoding::Protobuf, Some(ApiVersion::V1));
+    }
+
+    #[test]
+    fn what_is_read_by_comparing_is_what_the_general_reader_reads(
+        token in ".{0,40}",
+        audiences in prop::collection::vec(".{0,8}", 0..4),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        end in any::<prop::sample::Index>(),
+        is_cut in any::<bool>(),
+    ) {
+        let mut body = as_written("authentication.k8s.io/v1", "{}", &token, &audiences).into_bytes();
+        for (place, byte) in changes {
+            let place = place.index(body.len());
+            body[place] = byte;
+        }
+        if is_cut {
+            body.truncate(end.index(body.len()));
+        }
+        if let Some(parts) = usual::read(&body) {
+            prop_assert_eq!(Ok(parts), json::read(&body));
+        }
     }
 
     #[test]
