@@ -14,6 +14,7 @@ mod signer;
 mod snapshot;
 mod times;
 pub mod trail;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keys::{Keys, Refetch};
+use super::turns::TURNS;
 use super::{KeySource, NoTrail, Policy, Refusal, Trail, judge};
 use crate::authn::{Cause, Deadline, Reason};
 use crate::clock::{Clock, UnixTime};
@@ -41,10 +42,13 @@ impl Signer {
             },
             Err(cause) => return Verified::Unavailable(cause),
         };
+        let turn = TURNS.take(token.header().unverified_algorithm()).await;
+        let now = if turn.is_some() { clock.now() } else { now };
         let token = match judge(token, &keys, now) {
             Ok(verified) => return verified,
             Err(token) => token,
         };
+        drop(turn);
         match self.keys.refetch(&keys, deadline).await {
             Refetch::Done { keys, since_asked } => match judge(*token, &keys, clock.now()) {
                 Ok(verified) => verified,
