@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, AlgorithmSet};
+use super::json::plain::string;
 use crate::authn::reason::Reason;
 
 /// What of a header takes part in decisions. Everything in it is unverified until the signature is.
@@ -23,6 +24,41 @@ impl Header {
     pub const MAX_BYTES: usize = 2048;
     /// The longest `kid`, in bytes. Thumbprints and UUIDs are below 90.
     pub const MAX_KID_BYTES: usize = 256;
+
+    /// Reads a header in the form that nearly all have: nothing but `alg`, `kid` and `typ`, without spaces and escapes. What it
+    /// reads is what [`from_members`](Self::from_members) would; whatever has another form is left to that.
+    #[must_use]
+    pub fn of_usual_form(bytes: &[u8]) -> Option<Self> {
+        let (mut algorithm_name, mut kid, mut typ) = (None, None, None);
+        let mut rest = bytes.strip_prefix(b"{")?;
+        loop {
+            let (name, after) = string(rest)?;
+            let (value, after) = string(after.strip_prefix(b":")?)?;
+            let member = match name {
+                "alg" => &mut algorithm_name,
+                "kid" => &mut kid,
+                "typ" => &mut typ,
+                _ => return None,
+            };
+            if member.replace(value).is_some() {
+                return None;
+            }
+            match after {
+                b"}" => break,
+                after => rest = after.strip_prefix(b",")?,
+            }
+        }
+        let algorithm_name: &str = algorithm_name?;
+        if kid.is_some_and(|kid: &str| kid.len() > Self::MAX_KID_BYTES) {
+            return None;
+        }
+        Some(Self {
+            algorithm: Algorithm::from_name(algorithm_name),
+            unverified_algorithm_name: algorithm_name.to_owned(),
+            unverified_kid: kid.map(str::to_owned),
+            unverified_typ: typ.map(str::to_owned),
+        })
+    }
 
     /// Reads the members of a header.
     pub fn from_members(mut members: Map<String, Value>) -> Result<Self, Reason> {
@@ -105,9 +141,11 @@ fn take_string(members: &mut Map<String, Value>, name: &str) -> Result<Option<St
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::jose::json::{Limits, object};
 
     fn read(header: Value) -> Result<Header, Reason> {
         let Value::Object(members) = header else { panic!("test headers are objects") };
@@ -209,6 +247,33 @@ mod tests {
         }
         for found in ["", "JWT", "at+jwt ", "application/application/at+jwt", "text/at+jwt", "applicatioń/at+jwt"] {
             assert!(!media_type_is(found, "at+jwt"), "{found}");
+        }
+    }
+
+    #[test]
+    fn headers_as_providers_write_them_have_the_usual_form() {
+        for header in [r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#, r#"{"kid":"k","alg":"RS256"}"#, r#"{"alg":"none"}"#]
+        {
+            assert!(Header::of_usual_form(header.as_bytes()).is_some(), "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn b1_the_usual_form_is_read_as_any_other(
+            members in prop::collection::vec(("alg|kid|typ|cty|crit|x", "[ -~]{0,4}|RS256|JWT|at\\+jwt|k{250,260}"), 0..4),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        ) {
+            let members: Vec<_> = members.iter().map(|(name, value)| format!("{}:{}", json!(name), json!(value))).collect();
+            let mut bytes = format!("{{{}}}", members.join(",")).into_bytes();
+            for (place, byte) in changes {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            if let Some(header) = Header::of_usual_form(&bytes) {
+                let general = object(&bytes, &Limits::STANDARD).map(Header::from_members);
+                prop_assert_eq!(general, Ok(Ok(header)));
+            }
         }
     }
 }

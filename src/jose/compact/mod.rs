@@ -54,7 +54,7 @@ impl<'t> CompactJws<'t> {
             return Err(Unparsable::Refused(Reason::Oversized));
         }
         let (first, rest) = token.split_once('.').unwrap_or((token, ""));
-        let header = Header::from_members(header_members(first)?)?;
+        let header = header(first)?;
         let (Some((payload, signature)), Some((signing_input, _))) = (rest.split_once('.'), token.rsplit_once('.'))
         else {
             return Err(Unparsable::Refused(Reason::Malformed));
@@ -104,7 +104,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 
 /// Reads the first part. Whether the text is a JOSE object is decided here: its first part is the base64url of a
 /// JSON object, or begins as nothing but such a part does.
-fn header_members(first: &str) -> Result<serde_json::Map<String, serde_json::Value>, Unparsable> {
+fn header(first: &str) -> Result<Header, Unparsable> {
     // What `{"` followed by a letter encodes to. A random text begins so once in 200,000 times.
     const OBJECT_START: &str = "eyJ";
     const MAX_ENCODED: usize = (Header::MAX_BYTES * 4).div_ceil(3);
@@ -116,11 +116,15 @@ fn header_members(first: &str) -> Result<serde_json::Map<String, serde_json::Val
         return Err(unless_opaque(Reason::Oversized));
     }
     let bytes = decode(first).ok_or_else(|| unless_opaque(Reason::Malformed))?;
-    json::object(&bytes, &Limits::STANDARD).map_err(|error| match error {
+    if let Some(header) = Header::of_usual_form(&bytes) {
+        return Ok(header);
+    }
+    let members = json::object(&bytes, &Limits::STANDARD).map_err(|error| match error {
         JsonError::NotAnObject | JsonError::Syntax => unless_opaque(Reason::Malformed),
         JsonError::Duplicate => Unparsable::Refused(Reason::DuplicateMember),
         JsonError::TooDeep | JsonError::TooMany => Unparsable::Refused(Reason::Oversized),
-    })
+    })?;
+    Ok(Header::from_members(members)?)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //! A parser that wants only a few fields of a larger document implements [`Shape`] and passes over the rest with
 //! [`Skip`].
 
+pub mod plain;
+
 use std::cell::Cell;
 use std::fmt;
 

@@ -45,7 +45,10 @@ const REGISTERED: [&str; 10] =
 /// A registered claim must be spelled as it is registered, or there would be two readings of the token.
 fn spelling(claims: &Map<String, Value>) -> Result<(), Stop> {
     let is_respelled = |name: &String| {
-        REGISTERED.iter().any(|registered| name != registered && name.chars().map(folded).eq(registered.chars()))
+        // Whatever is in small letters is registered, or another name.
+        let has_another_case = name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii());
+        has_another_case
+            && REGISTERED.iter().any(|registered| name != registered && name.chars().map(folded).eq(registered.chars()))
     };
     if claims.keys().any(is_respelled) { Err(Stop::Reject(Reason::DuplicateMember)) } else { Ok(()) }
 }

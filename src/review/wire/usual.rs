@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::{MAX_AUDIENCES, Parts};
+use crate::jose::json::plain::string;
 
 /// The review in `body`, if it is written as kube-apiserver does (`k8s.io/api` `authentication/v1` types through
 /// `encoding/json`).
@@ -28,16 +29,6 @@ pub(super) fn read(body: &[u8]) -> Option<Parts<'_>> {
         token: Some(token.to_owned()),
         audiences,
     })
-}
-
-/// A string, and what follows it.
-fn string(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let bytes = bytes.strip_prefix(b"\"")?;
-    let (content, rest) = bytes.split_at_checked(memchr::memchr2(b'"', b'\\', bytes)?)?;
-    let rest = rest.strip_prefix(b"\"")?;
-    // Looks at all of them: that is faster than to stop at the first.
-    let has_controls = content.iter().fold(false, |found, byte| found | (*byte < b' '));
-    if has_controls { None } else { Some((std::str::from_utf8(content).ok()?, rest)) }
 }
 
 /// The strings of a list that is not empty, and what follows its end.
