@@ -155,7 +155,8 @@ impl<A: Authenticator> Authenticator for Cache<A> {
     }
 }
 
-type Digest = [u8; 32];
+/// 192 of the HMAC's 256 bits (RFC 2104, section 5): no two tokens will ever share them, and an entry is a size class smaller.
+type Digest = [u8; 24];
 
 /// Makes a hash of a [`Digest`] by taking a part of it: it is one already, under a key that nobody outside knows.
 #[derive(Clone, Default)]
@@ -182,14 +183,54 @@ struct Memory {
     refused: Store<Digest, Entry<Rejected>, ByDigest>,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    epoch: Epoch,
     totals: Arc<Totals>,
 }
 
 #[derive(Clone)]
 struct Entry<T> {
     verdict: T,
-    judged_at: UnixTime,
-    good_until: Instant,
+    judged_at: WallTime,
+    good_until: Ticks,
+}
+
+/// When the cache was made. Entries have their times from then on, in half the room.
+#[derive(Clone, Copy)]
+struct Epoch {
+    wall: UnixTime,
+    monotonic: Instant,
+}
+
+/// Seconds since the cache was made, by the wall clock, which may have been set back since.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct WallTime(i32);
+
+/// Tenths of a second since the cache was made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ticks(u32);
+
+impl Epoch {
+    fn wall_time(self, moment: UnixTime) -> WallTime {
+        let seconds = |time: UnixTime| i64::try_from(time.seconds()).unwrap_or(i64::MAX);
+        let passed = seconds(moment).saturating_sub(seconds(self.wall));
+        WallTime(i32::try_from(passed).unwrap_or(if passed < 0 { i32::MIN } else { i32::MAX }))
+    }
+
+    /// Rounded down, on both sides of a comparison: an entry may end a tick early, and never late.
+    fn ticks(self, moment: Instant) -> Ticks {
+        let passed = moment.saturating_duration_since(self.monotonic).as_millis() / 100;
+        Ticks(u32::try_from(passed).unwrap_or(u32::MAX))
+    }
+}
+
+impl WallTime {
+    const fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add_unsigned(if span.as_secs() > u32::MAX as u64 {
+            u32::MAX
+        } else {
+            span.as_secs() as u32
+        }))
+    }
 }
 
 impl Memory {
@@ -213,44 +254,44 @@ impl Memory {
             .weigher(|_, _: &Entry<Rejected>| u32::try_from(ENTRY_OVERHEAD).unwrap_or(u32::MAX))
             .time_to_live(limits.reject_ttl)
             .build_with_hasher(ByDigest::default());
-        Ok(Self { key, accepted, refused, limits, clock, totals })
+        let epoch = Epoch { wall: clock.now(), monotonic: clock.monotonic() };
+        Ok(Self { key, accepted, refused, limits, clock, epoch, totals })
     }
 
     fn digest(&self, token: &BearerToken) -> Digest {
         let tag = hmac::sign(&self.key, token.expose_secret().as_bytes());
-        let mut digest = Digest::default();
-        digest.copy_from_slice(tag.as_ref());
-        digest
+        *tag.as_ref().first_chunk().expect("the tag of SHA-256 is 32 bytes long")
     }
 
     fn recall(&self, digest: &Digest) -> Option<Decision> {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         if let Some(entry) = self.accepted.get(digest) {
             let accepted = &entry.verdict;
-            if entry.is_current(now, monotonic) && now < accepted.not_after && accepted.basis.standing.holds(monotonic)
-            {
+            let is_current = entry.is_current(self.epoch, now, monotonic);
+            if is_current && now < accepted.not_after && accepted.basis.standing.holds(monotonic) {
                 return Some(Decision::Accept(entry.verdict));
             }
         }
         let entry = self.refused.get(digest)?;
         let holds = entry.verdict.standing.as_ref().is_some_and(|standing| standing.holds(monotonic));
-        let is_recent = now <= entry.judged_at.saturating_add(self.limits.reject_ttl).saturating_add(CLOCK_STEP);
-        (entry.is_current(now, monotonic) && is_recent && holds).then_some(Decision::Reject(entry.verdict))
+        let is_recent = self.epoch.wall_time(now) <= entry.judged_at.plus(self.limits.reject_ttl).plus(CLOCK_STEP);
+        (entry.is_current(self.epoch, now, monotonic) && is_recent && holds).then_some(Decision::Reject(entry.verdict))
     }
 
     fn remember(&self, digest: Digest, decision: &Decision) {
-        let (judged_at, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let judged_at = self.epoch.wall_time(now);
         match decision {
             Decision::Accept(accepted) => {
-                let ttl = self.limits.accept_ttl.min(accepted.not_after.since(judged_at));
+                let ttl = self.limits.accept_ttl.min(accepted.not_after.since(now));
                 if !ttl.is_zero() {
-                    let good_until = monotonic + ttl;
+                    let good_until = self.epoch.ticks(monotonic + ttl);
                     let entry = Entry { verdict: accepted.clone(), judged_at, good_until };
                     self.accepted.insert(digest, entry);
                 }
             }
             Decision::Reject(rejected) if rejected.standing.is_some() && !rejected.reason.passes_with_time() => {
-                let good_until = monotonic + self.limits.reject_ttl;
+                let good_until = self.epoch.ticks(monotonic + self.limits.reject_ttl);
                 self.refused.insert(digest, Entry { verdict: rejected.clone(), judged_at, good_until });
             }
             Decision::NotMine | Decision::Reject(_) | Decision::Unavailable(_) => {}
@@ -259,8 +300,8 @@ impl Memory {
 }
 
 impl<T> Entry<T> {
-    fn is_current(&self, now: UnixTime, monotonic: Instant) -> bool {
-        monotonic < self.good_until && now >= self.judged_at.saturating_sub(CLOCK_STEP)
+    fn is_current(&self, epoch: Epoch, now: UnixTime, monotonic: Instant) -> bool {
+        epoch.ticks(monotonic) < self.good_until && epoch.wall_time(now).plus(CLOCK_STEP) >= self.judged_at
     }
 }
 
