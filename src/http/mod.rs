@@ -5,6 +5,7 @@
 //! a panic costs the request that it happens in, and no other.
 
 use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -168,7 +169,7 @@ impl Gateway {
         Ok(response)
     }
 
-    async fn body<B>(&self, body: B, deadline: Deadline) -> Result<WipedBytes, Refusal>
+    async fn body<B>(&self, body: B, deadline: Deadline) -> Result<Whole, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -186,19 +187,39 @@ impl Gateway {
     }
 }
 
-/// Reads a body into one piece. Its parts are copied rather than collected: each keeps alive the buffer that it came in,
-/// and bodies in parts of one byte would take up many times what the limit allows.
-async fn whole<B: http_body::Body<Data = Bytes>>(body: B) -> Result<WipedBytes, B::Error> {
-    // What is announced is made room for at once: a buffer that grows leaves copies behind.
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or_default();
-    let mut body = std::pin::pin!(body);
-    let mut whole = WipedBytes::from(Vec::with_capacity(announced));
-    while let Some(frame) = body.frame().await {
-        if let Ok(part) = frame?.into_data() {
-            whole.extend_from_slice(&part);
+/// A body in one piece.
+enum Whole {
+    /// As it came.
+    One(Bytes),
+    /// Put together. Its parts are copied rather than collected: each keeps alive the buffer that it came in, and bodies in
+    /// parts of one byte would take up many times what the limit allows.
+    Joined(WipedBytes),
+}
+
+impl Deref for Whole {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::One(bytes) => bytes,
+            Self::Joined(bytes) => bytes,
         }
     }
-    Ok(whole)
+}
+
+async fn whole<B: http_body::Body<Data = Bytes>>(body: B) -> Result<Whole, B::Error> {
+    // What is announced is made room for at once: a buffer that grows leaves copies behind.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or_default();
+    let mut body = pin!(body);
+    let mut whole: Option<WipedBytes> = None;
+    while let Some(frame) = body.frame().await {
+        let Ok(part) = frame?.into_data() else { continue };
+        if whole.is_none() && body.is_end_stream() {
+            return Ok(Whole::One(part));
+        }
+        whole.get_or_insert_with(|| WipedBytes::from(Vec::with_capacity(announced))).extend_from_slice(&part);
+    }
+    Ok(Whole::Joined(whole.unwrap_or_default()))
 }
 
 /// A request that gets no review: what it is counted as, and what is sent.
