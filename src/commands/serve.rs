@@ -63,9 +63,14 @@ pub(super) async fn start(path: &Path, clock: Arc<dyn Clock>) -> Result<Running,
     start_loaded(path, loaded, clock).await
 }
 
+/// A busy worker looks at its sockets after so many tasks. One of them may be hundreds of answers on one connection, or a slow
+/// signature: by default it would be 61 of those.
+const TASKS_BETWEEN_LOOKS: u32 = 8;
+
 /// A runtime with a thread per core, as the service needs it.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::unknown(&error))
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.event_interval(TASKS_BETWEEN_LOOKS).enable_all().build().map_err(|error| Failure::unknown(&error))
 }
 
 /// Starts logging, to standard error.

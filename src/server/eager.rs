@@ -2,11 +2,11 @@
 //!
 //! By the time that hyper hands out a request, its body has mostly come with it, and a remembered answer waits for nothing.
 //! Then making a task, queueing it and waking the connection cost more than the answer. Whatever takes long says so by
-//! waiting once ([`yield_now`](tokio::task::yield_now)), and goes on in a task that any worker may take.
+//! waiting once, and goes on in a task that any worker may take.
 
 use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Waker};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, Waker};
 
 use hyper::rt::Executor;
 
@@ -21,7 +21,9 @@ where
         let mut request = Box::pin(request);
         // Nobody has to be woken: a task polls what it is given before anything else.
         let mut nobody = Context::from_waker(Waker::noop());
-        if pin!(&mut request).poll(&mut nobody).is_pending() {
+        let polled = catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(&mut nobody)));
+        // A panic costs the request, as it would in a task, and not the connection.
+        if let Ok(Poll::Pending) = polled {
             tokio::spawn(request);
         }
     }

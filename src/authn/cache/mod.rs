@@ -10,10 +10,12 @@
 //!
 //! Called by [`Authn`](super::Authn); on a miss, calls [`Router`](super::router::Router).
 
+use std::future::poll_fn;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
@@ -66,7 +68,7 @@ impl Totals {
         self.hits.load(Ordering::Relaxed)
     }
 
-    /// Reviews that had to ask further.
+    /// Reviews that were not.
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.misses.load(Ordering::Relaxed)
@@ -118,9 +120,6 @@ impl<A: Authenticator> Cache<A> {
     fn lookup(&self, token: BearerToken, digest: Digest) -> BoxFuture<'static, Decision> {
         let (inner, memory) = (Arc::clone(&self.inner), Arc::clone(&self.memory));
         async move {
-            // It may take long from here on. Others go first: whoever asks the same joins, and a connection's other requests
-            // do not wait for it.
-            tokio::task::yield_now().await;
             let work = AssertUnwindSafe(inner.authenticate(&token, Deadline::within(LOOKUP_BUDGET)));
             match work.catch_unwind().await {
                 Ok(decision) => {
@@ -148,11 +147,30 @@ impl<A: Authenticator> Authenticator for Cache<A> {
         }
         self.memory.totals.misses.fetch_add(1, Ordering::Relaxed);
         let flight = self.flights.join(digest, || self.lookup(token.clone(), digest));
+        let flight = async {
+            // It may take long from here on, whoever of those that ask the same does it: not in the task of a connection, whose
+            // other requests would wait for it.
+            requeued().await;
+            flight.await
+        };
         deadline
             .bound(flight)
             .await
             .unwrap_or(Decision::Unavailable(Unavailable { cause: Cause::Deadline, issuer: None }))
     }
+}
+
+/// Pending once. Unlike tokio's own, it waits for nobody but those that are ready now, or busy workers would never come to it.
+async fn requeued() {
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// 192 of the HMAC's 256 bits (RFC 2104, section 5): no two tokens will ever share them, and an entry is a size class smaller.

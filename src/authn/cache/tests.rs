@@ -296,6 +296,19 @@ async fn f12_identical_misses_at_once_cost_one_verification() {
 }
 
 #[tokio::test]
+async fn nobody_verifies_in_the_turn_in_which_he_asks() {
+    let rig = Rig::usual();
+    let token = BearerToken::from("alice");
+    let ask = || rig.cache.authenticate(&token, Deadline::within(Duration::from_secs(5)));
+    let (mut first, mut second) = (Box::pin(ask()), Box::pin(ask()));
+    assert!(futures_util::poll!(&mut first).is_pending() && futures_util::poll!(&mut second).is_pending());
+    assert_eq!(rig.asked(), 0);
+    assert!(matches!(futures_util::poll!(&mut first), Poll::Ready(Decision::Accept(_))));
+    assert!(matches!(second.await, Decision::Accept(_)));
+    assert_eq!(rig.asked(), 1);
+}
+
+#[tokio::test]
 async fn f13_a_panic_is_a_cannot_tell_and_leaves_the_cache_usable() {
     let rig = Rig::usual();
     assert_eq!(rig.ask("panic").await, "internal_error");

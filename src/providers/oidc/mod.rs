@@ -27,7 +27,7 @@ pub use keys::{KeySource, KeySources};
 pub use trail::{Facts, NoTrail, Outcome, Step, Trail};
 
 use self::distributed::Distributed;
-use self::signer::Signer;
+use self::signer::{Signer, Spent};
 use super::{Explained, ExplainedStep, Health, StepOutcome, Verified, Verifier};
 use crate::authn::{Cause, Deadline, IssuerName, Reason};
 use crate::clock::{Clock, UnixTime};
@@ -201,11 +201,12 @@ impl Verifier for Oidc {
 
     async fn verify(&self, token: UnverifiedToken<'_>, now: UnixTime, deadline: Deadline) -> Verified {
         let started = self.clock.monotonic();
-        let mut verification = Duration::ZERO;
+        let mut spent = Spent::default();
         let wait = deadline.at_most(KEY_WAIT);
-        let verified = self.signer.verify(token, now, wait, &*self.clock, &mut verification).await;
+        let verified = self.signer.verify(token, now, wait, &*self.clock, &mut spent).await;
         let elapsed = self.clock.monotonic().saturating_duration_since(started);
-        let key_lookup = elapsed.saturating_sub(verification);
+        let Spent { in_line, on_judging: verification } = spent;
+        let key_lookup = elapsed.saturating_sub(in_line).saturating_sub(verification);
         self.events.record(Event::Judged { issuer: &self.name, key_lookup, verification });
         match (verified, &self.distributed) {
             (Verified::Claims(claims, standing), Some(distributed)) => {

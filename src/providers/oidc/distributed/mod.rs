@@ -184,7 +184,7 @@ impl Distributed {
                 )
             })?
         };
-        let mut unmeasured = std::time::Duration::ZERO;
+        let mut unmeasured = super::signer::Spent::default();
         match signer.verify(token, clock.now(), deadline.at_most(super::KEY_WAIT), clock, &mut unmeasured).await {
             Verified::Claims(claims, standing) => {
                 let other = claims.get("sub").and_then(|other| other.as_str());
