@@ -260,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn b1_the_usual_form_is_read_as_any_other(
+        fn the_usual_form_is_read_as_any_other(
             members in prop::collection::vec(("alg|kid|typ|cty|crit|x", "[ -~]{0,4}|RS256|JWT|at\\+jwt|k{250,260}"), 0..4),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
         ) {
