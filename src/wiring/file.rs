@@ -66,7 +66,7 @@ pub fn write(path: &Path, content: &[u8], access: Access) -> Result<(), WriteErr
 /// Writes several files: all of them are complete beside their places before the first takes its place.
 ///
 /// # Errors
-/// As [`write`]; nothing was changed then, unless the error names what was.
+/// As [`write()`]; nothing was changed then, unless the error names what was.
 pub fn write_all(files: &[(&Path, &[u8], Access)]) -> Result<(), WriteError> {
     let staged = files.iter().map(|(path, content, access)| {
         let cause = |cause| WriteError { path: path.to_path_buf(), written: Vec::new(), cause };

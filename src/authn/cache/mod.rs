@@ -44,7 +44,7 @@ pub struct Limits {
 const REFUSALS_SHARE: u64 = 8;
 
 /// What an entry costs beside its strings: moka's nodes, the key, the structures. Measured over a million entries.
-const ENTRY_OVERHEAD: u64 = 440;
+const ENTRY_OVERHEAD: u64 = 360;
 
 /// A wall clock that was set by more than this since a verdict makes it be judged again: back, because of `exp`; forward,
 /// so that what was refused while the clock was wrong is not refused after it was put right.
