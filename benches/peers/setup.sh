@@ -6,9 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# Modules of other projects, pinned.
+# Of another project, pinned. Gardener's is pinned by the module in the folder gardener.
 guard=go.kubeguard.dev/guard@v0.16.7
-gardener=github.com/gardener/oidc-webhook-authenticator/cmd/oidc-webhook-authenticator@v0.35.0
 
 cache=${COUNTERSIGN_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/countersign-tests}/peers
 mkdir -p "$cache"
@@ -28,6 +27,24 @@ kubernetes() {
         mv "$target.partial" "$target" || return
     fi
     printf '%s' "$target"
+}
+
+# gardener FILE: gardener's authenticator as it is, and the definition of the objects that it reads, from one version. The
+# module is ours, because `go install PACKAGE@VERSION` asks for a list of versions that is refused.
+gardener() {
+    local module=github.com/gardener/oidc-webhook-authenticator folder sources
+    folder=$cache/oidc-webhook-authenticator-$(cd gardener && sha256sum go.mod go.sum | sha256sum | cut -c1-12)
+    if [[ ! -d $folder ]]; then
+        say "building gardener's authenticator (the first time it takes two minutes of two cores)"
+        rm -rf "$cache/oidc-webhook-authenticator-"*
+        (cd gardener && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags '-s -w' \
+            -o "$folder.partial/oidc-webhook-authenticator" "$module/cmd/oidc-webhook-authenticator") >&2 || return
+        sources=$(cd gardener && go list -mod=readonly -m -f '{{.Dir}}' "$module") || return
+        install -m 0644 "$sources/config/crd/bases/authentication.gardener.cloud_openidconnects.yaml" \
+            "$folder.partial/openidconnects.yaml" || return
+        mv "$folder.partial" "$folder" || return
+    fi
+    printf '%s' "$folder/$1"
 }
 
 # published PACKAGE@VERSION: a command of another project, as it is.
@@ -57,5 +74,6 @@ peer() {
 
 peer peer-kubernetes kubernetes
 peer guard published "$guard"
-peer gardener-oidc-webhook-authenticator published "$gardener"
+peer gardener-oidc-webhook-authenticator gardener oidc-webhook-authenticator
+peer gardener-openidconnects.yaml gardener openidconnects.yaml
 printf '%s\n' "$cache"
