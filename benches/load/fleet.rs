@@ -10,7 +10,8 @@ use countersign::load::{Answer, Plan, Prepared};
 use tokio::runtime::Runtime;
 
 use crate::cases::{Bodies, SPREAD, WIDE, is_yes};
-use crate::goals::{KUBERNETES, TABLE};
+use crate::cluster::Cluster;
+use crate::goals::{GARDENER, KUBERNETES, TABLE};
 use crate::machine::{self, GENERATOR_CORE, SERVER_CORE};
 use crate::material::{AUDIENCE, Kind, Material, bodies};
 use crate::measure::{Load, Meter, Sample, Shape};
@@ -34,6 +35,8 @@ const MOST: usize = 1_000_000;
 pub(crate) enum Role {
     /// The product as it is.
     Cached,
+    /// Gardener's authenticator, which has no cache.
+    Gardener,
     Kubernetes,
     /// The same without its cache.
     KubernetesUncached,
@@ -49,6 +52,8 @@ pub(crate) enum Role {
 
 /// Servers that are ready.
 pub(crate) struct Fleet {
+    /// What gardener's authenticator reads from, standing still. It is the first to go, since it writes to the folder.
+    cluster: Option<Cluster>,
     pub(crate) material: Material,
     runtime: Runtime,
     servers: BTreeMap<Role, Server>,
@@ -75,10 +80,22 @@ impl Fleet {
                 None => eprintln!("SKIPPED: {name} ({role:?}) is not there; benches/peers/setup.sh builds it"),
             }
         }
-        let fleet = Self { material, runtime, servers };
+        let gardener = Cluster::start(&material).and_then(|cluster| Some((cluster, Server::gardener(&material)?)));
+        if gardener.is_none() {
+            let needed = "benches/peers/setup.sh builds it, and tests/real/setup.sh the Kubernetes API that it needs";
+            eprintln!("SKIPPED: {GARDENER} is not there; {needed}");
+        }
+        let cluster = gardener.map(|(cluster, server)| {
+            servers.insert(Role::Gardener, server);
+            cluster
+        });
+        let fleet = Self { cluster, material, runtime, servers };
         let token = bodies(&fleet.material.tokens(Kind::Rs256, 0..1));
         for server in fleet.servers.values() {
             fleet.until_ready(server, &token);
+        }
+        if let Some(cluster) = &fleet.cluster {
+            cluster.stop();
         }
         fleet
     }

@@ -8,6 +8,7 @@ use crate::results::{Aspect, Results, Spread};
 pub(crate) const OURS: &str = "countersign";
 pub(crate) const LIMIT: &str = "limit";
 pub(crate) const SIGNATURE: &str = "signature";
+pub(crate) const GARDENER: &str = "gardener in Go";
 pub(crate) const KUBERNETES: &str = "Kubernetes in Go";
 pub(crate) const TABLE: &str = "static table in Go";
 
@@ -66,6 +67,13 @@ pub(crate) fn all(results: &Results) -> Vec<Goal> {
     let (wide, spread, h1) = ("hit, h2 1x100", "hit, h2 8x10", "hit, h1 64");
     let (fixed, miss) = ("hit, h2 10x100 at 8000/s", "miss RS256, h2 1x100");
     let new = "hit, h2 8x1, new connections";
+    // Kubernetes without a cache does less than gardener's, and stands for it where it was not measured.
+    let (gardener, saving) = if results.row(wide, GARDENER).is_some() {
+        ("hit, h2 1x100: gardener, which has no cache / CPU", times(wide, GARDENER, SAVING))
+    } else {
+        let stand_in = results.ratio((wide, OURS), (miss, KUBERNETES), SAVING);
+        ("hit, h2 1x100: Kubernetes without a cache, for gardener / CPU", stand_in)
+    };
     let mut goals = vec![
         goal(1, "hit, h2 1x100: CPU / limit", AtMost(0.65), "", times(wide, LIMIT, CPU)),
         goal(1, "hit, h2 1x100: reviews a second / limit", AtLeast(1.2), "", times(wide, LIMIT, RATE)),
@@ -76,13 +84,7 @@ pub(crate) fn all(results: &Results) -> Vec<Goal> {
         goal(4, "hit, h2 8x10: reviews a second / Kubernetes", AtLeast(13.0), "", times(spread, KUBERNETES, RATE)),
         goal(4, "hit, h1 64: Kubernetes / CPU", AtLeast(4.5), "", times(h1, KUBERNETES, SAVING)),
         goal(5, "hit, h2 1x100: static table / CPU", AtLeast(8.0), "", times(wide, TABLE, SAVING)),
-        goal(
-            5,
-            "hit / Kubernetes without a cache, h2 1x100: CPU",
-            AtLeast(25.0),
-            "",
-            results.ratio((wide, OURS), (miss, KUBERNETES), SAVING),
-        ),
+        goal(5, gardener, AtLeast(25.0), "", saving),
         goal(6, "miss RS256, h2 1x100: reviews a second / signature", AtLeast(0.8), "", times(miss, SIGNATURE, RATE)),
         goal(6, "miss RS256, h2 1x100: reviews a second / Kubernetes", AtLeast(7.5), "", times(miss, KUBERNETES, RATE)),
         goal(8, "hit at 8,000/s: p99 / limit", AtMost(1.2), "", times(fixed, LIMIT, P99)),

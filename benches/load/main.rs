@@ -13,8 +13,10 @@
 
 mod cases;
 mod chart;
+mod cluster;
 mod fleet;
 mod goals;
+mod installed;
 mod limit;
 mod machine;
 mod material;
@@ -33,7 +35,7 @@ use cases::Cases;
 use fleet::Fleet;
 use results::Results;
 
-/// Measures what a TokenReview costs: countersign, the limit of the machine, and Kubernetes' own machinery.
+/// Measures what a TokenReview costs: countersign, the limit of the machine, and what others do.
 #[derive(Parser)]
 struct Arguments {
     /// How many rounds; each measures every side of every case once.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use countersign::clock::{Clock, SystemClock, UnixTime};
 use countersign::dev::issuer::{Algorithm, Issuer, IssuerOptions, SigningKey, TokenBuilder};
 use countersign::token::BearerToken;
@@ -105,6 +107,8 @@ impl Material {
         let authority = Authority::new("countersign benches", validity).expect("an authority");
         let serving = authority.serving_certificate(&["localhost", "127.0.0.1"], validity).expect("a certificate");
         let caller = authority.client_certificate("kube-apiserver", &[], validity).expect("a certificate");
+        let administrator =
+            authority.client_certificate("administrator", &["system:masters"], validity).expect("a certificate");
         let options = IssuerOptions { audience: AUDIENCE.to_owned(), ..IssuerOptions::default() };
         let issuer = background.block_on(Issuer::start(options, now)).expect("an issuer on loopback");
         let keys: Vec<_> = Kind::ALL.map(|kind| (kind, Arc::new(kind.key()))).into();
@@ -114,6 +118,8 @@ impl Material {
         files.write("tls.crt", serving.certificate_pem());
         files.write("tls.key", serving.private_key_pem());
         files.write("callers-ca.crt", &authority.certificate_pem());
+        files.write("administrator.crt", administrator.certificate_pem());
+        files.write("administrator.key", administrator.private_key_pem());
         files.write("issuer-ca.crt", issuer.ca_pem());
         let material = Self { files, issuer, keys, authority, caller, now, _background: background };
         let token = material.token(Kind::Rs256, 0).mint();
@@ -155,6 +161,25 @@ impl Material {
             "cache": cache,
         });
         self.files.write(name, &configuration.to_string());
+    }
+
+    /// The same issuer and mapping as the object that gardener's authenticator reads; what it does not say is as by default.
+    pub(crate) fn open_id_connect(&self) -> String {
+        json!({
+            "apiVersion": "authentication.gardener.cloud/v1alpha1",
+            "kind": "OpenIDConnect",
+            "metadata": {"name": "benches"},
+            "spec": {
+                "issuerURL": self.issuer.url(),
+                "clientID": AUDIENCE,
+                "caBundle": BASE64_STANDARD.encode(self.issuer.ca_pem()),
+                "usernameClaim": "sub",
+                "usernamePrefix": "oidc:",
+                "groupsClaim": "groups",
+                "groupsPrefix": "oidc:",
+            },
+        })
+        .to_string()
     }
 
     /// The issuer's URL.

@@ -1,13 +1,14 @@
 //! The servers of a run: child processes on a core of their own.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use countersign::load::{Protocol, Target};
 
+use crate::cluster::{KUBECONFIG, free_ports};
+use crate::installed::peer;
 use crate::machine::{self, GENERATOR_CORE, SERVER_CORE};
 use crate::material::{AUDIENCE, Material};
 
@@ -59,6 +60,24 @@ impl Server {
         Some(Self::go(command, material))
     }
 
+    /// Gardener's authenticator, if it was built, beside a cluster that runs.
+    pub(crate) fn gardener(material: &Material) -> Option<Self> {
+        let mut command = Command::new(peer("gardener-oidc-webhook-authenticator")?);
+        command.arg("--kubeconfig").arg(material.files.path(KUBECONFIG));
+        for (flag, name) in [
+            ("--tls-cert-file", "tls.crt"),
+            ("--tls-private-key-file", "tls.key"),
+            ("--client-ca-file", "callers-ca.crt"),
+        ] {
+            command.arg(flag).arg(material.files.path(name));
+        }
+        let [port] = free_ports();
+        command.args(["--address", "127.0.0.1", "--port", &port.to_string()]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        // It does not say when it listens; who asks it for the first time tries until it does.
+        Some(Self { child: spawn(command, &[SERVER_CORE]), url: format!("https://127.0.0.1:{port}/validate-token") })
+    }
+
     fn go(mut command: Command, material: &Material) -> Self {
         for (flag, name) in [("--tls-cert", "tls.crt"), ("--tls-key", "tls.key"), ("--client-ca", "callers-ca.crt")] {
             command.arg(flag).arg(material.files.path(name));
@@ -69,10 +88,8 @@ impl Server {
 
     /// Starts a server, and waits until it says where it listens: with a line `ready URL` on standard output, or, the
     /// product, in its log.
-    fn start(mut command: Command, cores: &[usize], product: Option<&Material>) -> Self {
-        machine::pin(cores);
-        let mut child = command.spawn().expect("the program can be started");
-        machine::pin(&[GENERATOR_CORE]);
+    fn start(command: Command, cores: &[usize], product: Option<&Material>) -> Self {
+        let mut child = spawn(command, cores);
         let (announce, announced) = mpsc::channel();
         if product.is_some() {
             let log = child.stderr.take().expect("it is a pipe");
@@ -121,20 +138,17 @@ impl Drop for Server {
     }
 }
 
+/// Starts a program on these cores.
+fn spawn(mut command: Command, cores: &[usize]) -> Child {
+    machine::pin(cores);
+    let child = command.spawn().expect("the program can be started");
+    machine::pin(&[GENERATOR_CORE]);
+    child
+}
+
 /// The address in the line with which the product says that it serves.
 fn logged_address(line: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let fields = line.get("fields").unwrap_or(&line);
     Some(fields.get("reviews")?.as_str()?.to_owned())
-}
-
-/// A program that `benches/peers/setup.sh` builds.
-fn peer(name: &str) -> Option<PathBuf> {
-    let cache = std::env::var_os("COUNTERSIGN_TEST_CACHE").map(PathBuf::from).or_else(|| {
-        let home = std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
-        Some(home.join("countersign-tests"))
-    })?;
-    Some(cache.join("peers").join(name)).filter(|path| path.exists())
 }
