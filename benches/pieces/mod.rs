@@ -46,11 +46,11 @@ pub(crate) fn policy() -> Policy {
 
 /// The bytes that the API server sends.
 pub(crate) fn review(token: &BearerToken) -> Vec<u8> {
-    let review = json!({
-        "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
-        "spec": {"token": token.expose_secret(), "audiences": ["https://kubernetes.default.svc"]}, "status": {"user": {}},
-    });
-    review.to_string().into_bytes()
+    let token = token.expose_secret();
+    let text = format!(
+        r#"{{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","metadata":{{}},"spec":{{"token":"{token}","audiences":["https://kubernetes.default.svc"]}},"status":{{"user":{{}}}}}}"#
+    );
+    text.into_bytes()
 }
 
 /// What the cache remembers of the token.
