@@ -85,7 +85,7 @@ fn program() -> (Program, Map<String, Value>) {
 
 // What a path is given goes out with its result: what it costs to drop is not its cost.
 
-#[library_benchmark(config = recorded(5_430), setup = review)]
+#[library_benchmark(config = recorded(2_691), setup = review)]
 fn read_a_review(body: Vec<u8>) -> (bool, Vec<u8>) {
     (TokenReview::parse(black_box(&body), Encoding::Json, None).is_ok(), body)
 }
